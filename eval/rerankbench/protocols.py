@@ -1,0 +1,204 @@
+"""The stage contracts. Whatever fulfils one can stand in its place; nothing here does any work.
+
+Every module imports on a bare machine: heavy libraries are imported inside constructors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerankbench.records import Call, CandidateList, Message, Prompt, Qrels, Query, Ranked
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+class Benchmark(Protocol):
+    """Queries, judgements and candidate lists of one test collection."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the judgements' content, as lower-case hexadecimal."""
+        ...
+
+    def queries(self) -> Sequence[Query]: ...
+
+    def qrels(self) -> Qrels: ...
+
+    def candidates(self, first_stage: str, depth: int) -> Sequence[CandidateList]:
+        """The lists of a first stage, in the order of its file, each at most `depth` long.
+
+        Raises:
+            MissingData: no source has them; the hint is the download that would.
+        """
+        ...
+
+
+class Ranker(Protocol):
+    """Orders candidate lists. Knows no benchmark and no measure."""
+
+    @property
+    def name(self) -> str: ...
+
+    def rank(self, batch: Sequence[CandidateList]) -> list[Ranked]:
+        """Rank every list of the batch.
+
+        Returns:
+            One result a list, same length and order as the batch. What a list gets does not depend on its neighbours
+            (but for floating-point noise of the engine).
+        """
+        ...
+
+
+@runtime_checkable
+class TextEmbedder(Protocol):
+    """Texts to vectors. An input longer than `max_tokens` raises OverLengthError: whoever asks decides how to shorten."""
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Returns: shape (texts, dimensions), float32, every row of unit length (or zero for a text without content)."""
+        ...
+
+
+@runtime_checkable
+class TextGenerator(Protocol):
+    """Prompts to answers, greedily: the same prompt gives the same answer."""
+
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Call]:
+        """Returns: one call a prompt, same order, with the answer in `text`."""
+        ...
+
+
+@runtime_checkable
+class TokenScorer(Protocol):
+    """Next-token scores of given labels."""
+
+    def label_logprobs(self, prompts: Sequence[Prompt], labels: Sequence[str]) -> Doubles:
+        """Returns: shape (prompts, labels), float64, natural log; rows need not sum to one."""
+        ...
+
+
+@runtime_checkable
+class PairScorer(Protocol):
+    """Relevance of (query, document) pairs, as a cross-encoder gives it."""
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> Doubles:
+        """Returns: shape (pairs,), float64, higher is more relevant."""
+        ...
+
+
+@runtime_checkable
+class Tokens(Protocol):
+    """An engine that can say how long an input is before it works on it."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest input that the engine takes, in tokens, special tokens included."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as the engine would read it, special tokens included."""
+        ...
+
+    def truncate(self, text: str, max_tokens: int) -> str:
+        """The longest beginning of `text`, cut at a token's end, that counts at most `max_tokens` tokens."""
+        ...
+
+
+@runtime_checkable
+class ChatTemplate(Protocol):
+    """An engine whose model has a chat template."""
+
+    def render_chat(self, messages: Sequence[Message]) -> str:
+        """The chat as one text that ends where the assistant's answer begins, thinking switched off."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A loaded model, or what stands for one, with some of the capabilities above.
+
+    Attributes:
+        caveat: What every table that this engine touched must say, e.g. that it is no language model. Empty: nothing.
+    """
+
+    name: ClassVar[str]
+    caveat: ClassVar[str]
+
+    def synchronise(self) -> None:
+        """Return when the device has finished all work given so far."""
+        ...
+
+    def close(self) -> None:
+        """Give memory and processes back. The engine is not used afterwards."""
+        ...
+
+
+class BuildsEngine(Protocol):
+    """The class of an engine, as the registry finds it. Its constructor takes the options alone and loads the model.
+
+    Attributes:
+        Options: A frozen pydantic model (a `config.Options`).
+    """
+
+    name: ClassVar[str]
+    caveat: ClassVar[str]
+
+    @classmethod
+    def provenance(cls, options: object) -> Mapping[str, str]:
+        """What besides the options decides the engine's output: hash of the weights, commit of a hub model.
+
+        Loads nothing and is quick, so that a plan can ask.
+
+        Raises:
+            MissingExtra: a package is not installed.
+            MissingWeights: the model is not at hand and could not be fetched now.
+        """
+        ...
+
+
+class Timer(Protocol):
+    """Where a ranker times its phases (`clock.Clock` is one)."""
+
+    def span(self, name: str, *, query_ids: Sequence[str] = (), warmup: bool = False) -> AbstractContextManager[None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a ranker may be built from.
+
+    Attributes:
+        benchmark: The benchmark's name, for prompts that are worded for one data set.
+        engine: None for rankers that need none.
+        qrels: Loads the judgements; only the oracle asks.
+        clock: Where the ranker's phases are timed.
+    """
+
+    benchmark: str
+    engine: Engine | None
+    qrels: Callable[[], Qrels]
+    clock: Timer
+
+
+class BuildsRanker(Protocol):
+    """The class of a ranker, as the registry finds it.
+
+    Attributes:
+        Options: A frozen pydantic model (a `config.Options`) with the paper's values as defaults.
+        needs: The engine capabilities without which it cannot work; empty for rankers without an engine.
+        reads_text: Whether documents' texts are read; False lets it work on a bare run.
+    """
+
+    needs: ClassVar[tuple[type, ...]]
+    reads_text: ClassVar[bool]
+
+    @classmethod
+    def build(cls, options: object, parts: Parts) -> Self: ...

@@ -1,0 +1,46 @@
+"""Short names of rankers and engines, and the classes behind them. Imports a class only when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from rerankbench.errors import ConfigError, nearest
+
+RANKERS = {
+    "identity": "rerankbench.rankers.identity:IdentityRanker",
+    "oracle": "rerankbench.rankers.identity:OracleRanker",
+    "embedding": "rerankbench.rankers.embedding:EmbeddingRanker",
+    "listwise": "rerankbench.rankers.listwise:ListwiseRanker",
+}
+
+ENGINES = {
+    "lexical": "rerankbench.engines.lexical:LexicalEngine",
+    "scripted": "rerankbench.engines.scripted:ScriptedEngine",
+    "sentence_transformers": "rerankbench.engines.sentence_transformers:SentenceTransformersEngine",
+    "transformers": "rerankbench.engines.transformers_local:TransformersEngine",
+}
+
+
+def find(kind: str, name: str) -> type:
+    """Return the class behind a short name, or behind a ``"module:Class"`` of your own.
+
+    Args:
+        kind: ``"ranker"`` or ``"engine"``.
+
+    Raises:
+        ConfigError: the name is unknown, or the module or class cannot be imported.
+    """
+    table = {"ranker": RANKERS, "engine": ENGINES}[kind]
+    target = name if ":" in name else table.get(name)
+    if target is None:
+        raise ConfigError(
+            f"There is no {kind} {name!r}. {nearest(name, table)}", hint=f"A {kind} of your own is named as 'your.module:YourClass'."
+        )
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{kind.capitalize()} {name!r}: cannot import {target!r}: {error}") from error
+    if not isinstance(found, type):
+        raise ConfigError(f"{kind.capitalize()} {name!r}: {target!r} is not a class.")
+    return found
