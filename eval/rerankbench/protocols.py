@@ -115,10 +115,17 @@ class Tokens(Protocol):
 
 @runtime_checkable
 class ChatTemplate(Protocol):
-    """An engine whose model has a chat template."""
+    """An engine whose model may have a chat template: a class has the method, the loaded model decides."""
+
+    @property
+    def has_chat_template(self) -> bool: ...
 
     def render_chat(self, messages: Sequence[Message]) -> str:
-        """The chat as one text that ends where the assistant's answer begins, thinking switched off."""
+        """The chat as one text that ends where the assistant's answer begins, thinking switched off.
+
+        Raises:
+            EngineError: the model has no template (`has_chat_template` is False), or its template refuses these messages.
+        """
         ...
 
 
@@ -188,6 +195,23 @@ class Parts:
     clock: Timer
 
 
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What ranking some lists will ask of an engine, estimated before it is asked.
+
+    Attributes:
+        prompts: Prompts that hold a query.
+        texts: Distinct documents embedded on their own.
+        words: White-space separated words in all of these.
+        new_tokens: Tokens that may be generated at most.
+    """
+
+    prompts: int = 0
+    texts: int = 0
+    words: int = 0
+    new_tokens: int = 0
+
+
 class BuildsRanker(Protocol):
     """The class of a ranker, as the registry finds it.
 
@@ -202,3 +226,11 @@ class BuildsRanker(Protocol):
 
     @classmethod
     def build(cls, options: object, parts: Parts) -> Self: ...
+
+    @classmethod
+    def provenance(cls, options: object, benchmark: str) -> Mapping[str, str]:
+        """What besides the options decides the order: the hash of each prompt as worded for this benchmark."""
+        ...
+
+    @classmethod
+    def workload(cls, options: object, lists: Sequence[CandidateList]) -> Workload: ...

@@ -1,0 +1,67 @@
+# What people type. Every target makes the environment that it needs in .venv; `make help` lists them.
+PYTHON ?= python3
+DATA ?=
+EXTRAS ?= hub
+SHELL := bash
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+MIRROR := $(if $(DATA),--data $(DATA))
+INPUTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo reproduce-table1 untrained-embedder env test check bench format clean
+
+help:  ## This list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
+
+demo: $(VENV)/.core  ## The whole pipeline on the embedded benchmark: no network, no GPU, no weights
+	$(BIN)/rerankbench run demo
+	$(BIN)/rerankbench report demo
+
+# Exit code 4 of `run` says that cells are missing; `report` says so again, after the table.
+reproduce-table1: $(VENV)/.extras-$(EXTRAS)  ## The paper's Table 1 with what is at hand; DATA=DIR is a local mirror, else the hub is asked
+	$(BIN)/rerankbench run table1 $(MIRROR) || test $$? -eq 4
+	$(BIN)/rerankbench report table1 $(MIRROR)
+
+untrained-embedder: $(VENV)/.extras-hub,figures,sentence-transformers  ## The E2Rank rule on MiniLM; DATA=DIR, MODEL=DIR for a local copy
+	$(BIN)/rerankbench run untrained-embedder $(MIRROR) $(if $(MODEL),--set engines.minilm.model=$(MODEL))
+	$(BIN)/rerankbench report untrained-embedder $(MIRROR) $(if $(MODEL),--set engines.minilm.model=$(MODEL))
+
+env: $(VENV)/.extras-$(EXTRAS)  ## An environment with EXTRAS=hub,transformers,…
+
+test: $(VENV)/.test  ## All tests; those that need real data look in RERANKBENCH_DATA or ../shared/data
+	$(BIN)/pytest -n 2
+
+check: $(VENV)/.test  ## Lint, types, and the test that imports point downwards
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests/test_architecture.py
+
+bench: $(VENV)/.test  ## Speed and memory beside what one would use instead; writes reports/bench/foundation.json
+	$(BIN)/python -m tests.bench
+
+format: $(VENV)/.test  ## Put the code into form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove environments and caches; runs and reports stay
+	rm -rf .venv .venv-vllm .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "rerankbench needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(INPUTS) | $(VENV)/bin/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.extras-%: $(INPUTS) | $(VENV)/bin/python
+	$(PIP) --editable '.[$*]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.test: $(INPUTS) | $(VENV)/bin/python
+	$(PIP) --editable '.[test]'
+	touch $@ $(VENV)/.core

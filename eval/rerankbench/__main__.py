@@ -1,0 +1,5 @@
+"""``python -m rerankbench``."""
+
+from rerankbench.cli import main
+
+main()

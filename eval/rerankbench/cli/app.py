@@ -1,0 +1,43 @@
+"""All commands in one place. Heavy imports stay inside the commands: ``--help`` must come at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rerankbench import __version__
+from rerankbench.cli import doctor, measure, report, run, show
+
+app = typer.Typer(
+    name="rerankbench",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Evaluate rerankers reproducibly, after the E2Rank paper.",
+    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 something is not at hand, 4 the result is incomplete.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rerankbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Say the version.", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    pass
+
+
+app.command("run")(run.run)
+app.command("report")(report.report)
+app.command("measure")(measure.measure)
+app.command("doctor")(doctor.doctor)
+app.command("list")(show.list_)
+app.command("show")(show.show)
+prompt = typer.Typer(no_args_is_help=True, help="Look at prompts as they are sent.")
+prompt.command("show")(show.prompt_show)
+app.add_typer(prompt, name="prompt")

@@ -1,0 +1,130 @@
+"""``rerankbench doctor``: what is installed, what is reachable, what each configuration would need."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import Counter
+from importlib import metadata
+from typing import Any
+
+import typer
+
+from rerankbench.cli.options import DEFAULT_RUNS, Data, Json, open_planner
+from rerankbench.cli.output import print_facts, print_json, print_table
+
+EXTRAS = {
+    "hub": ("huggingface-hub",),
+    "figures": ("matplotlib",),
+    "transformers": ("torch", "transformers"),
+    "sentence-transformers": ("torch", "sentence-transformers"),
+}
+"""Packages by which it is seen whether an extra is there."""
+
+
+def doctor(data: Data = None, as_json: Json = False) -> None:
+    """Say what is installed here, what can be reached, and what each shipped configuration would need.
+
+    Examples:
+
+        rerankbench doctor
+
+        rerankbench doctor --data DIR --json
+    """
+    from rerankbench.manifest import environment
+
+    found = environment()
+    report: dict[str, Any] = {
+        "environment": found,
+        "extras": {extra: {p: _version(p) for p in packages} for extra, packages in EXTRAS.items()},
+        "java": _java(),
+        "hub": _hub(),
+        "data": data,
+        "configurations": _configurations(data),
+    }
+    if as_json:
+        print_json(report)
+        return
+    hardware = found["hardware"]
+    print_facts(
+        {
+            "rerankbench": f"{found['rerankbench']} {found.get('commit', '')[:12]}{' with local changes' if found.get('dirty') else ''}",
+            "python": found["python"],
+            "hardware": f"{hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gib']} GiB",
+            "gpu": ", ".join(_gpus()) or "none seen",
+            "java": report["java"] or "none (needed only to build Lucene indexes)",
+            "hub": report["hub"],
+            "data": data or "no local mirror named (--data DIR or RERANKBENCH_DATA)",
+        }
+    )
+    print_table(("extra", "installed", "to get it"), [_extra_row(e, p) for e, p in report["extras"].items()])
+    _print_configurations(report["configurations"])
+
+
+def _extra_row(extra: str, packages: dict[str, str | None]) -> list[str]:
+    versions = ", ".join(f"{name} {version}" if version else f"{name} missing" for name, version in packages.items())
+    complete = all(packages.values())
+    return [extra, versions, "" if complete else f"pip install 'rerankbench[{extra}]'"]
+
+
+def _print_configurations(configurations: dict[str, Any]) -> None:
+    rows = [[name, str(c["cells"]), str(c["ready"]), str(c["missing"])] for name, c in configurations.items()]
+    print_table(("configuration", "cells", "can run here", "missing"), rows, right=("cells", "can run here", "missing"))
+    for name, configuration in configurations.items():
+        for need in configuration["needs"]:
+            typer.echo(f"{name}: {need['cells']} cells need: {need['reason']}")
+            if need["hint"]:
+                typer.echo(f"  try: {need['hint']}")
+
+
+def _configurations(data: str | None) -> dict[str, Any]:
+    from rerankbench.config import load_experiment, shipped_configs
+
+    planner = open_planner(data, DEFAULT_RUNS)
+    report = {}
+    for path in sorted(shipped_configs().rglob("*.yaml")):
+        if path.name == "systems.yaml":
+            continue
+        plan = planner.plan(load_experiment(str(path)))
+        needs = Counter((p.problem.message, p.problem.hint) for p in plan if p.problem)
+        report[path.stem] = {
+            "cells": len(plan),
+            "ready": sum(p.problem is None for p in plan),
+            "missing": sum(needs.values()),
+            "needs": [{"cells": n, "reason": reason, "hint": hint} for (reason, hint), n in needs.most_common()],
+        }
+    return report
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _gpus() -> list[str]:
+    """Names of the NVIDIA GPUs that the driver lists; torch is not loaded for this."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=False)
+    return done.stdout.split("\n")[:-1] if done.returncode == 0 else []
+
+
+def _java() -> str:
+    if shutil.which("java") is None:
+        return ""
+    done = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    return done.stderr.splitlines()[0] if done.returncode == 0 and done.stderr else ""
+
+
+def _hub() -> str:
+    from rerankbench import hub
+    from rerankbench.benchmarks import load_catalog
+    from rerankbench.errors import MissingError
+
+    where = load_catalog().data
+    try:
+        return f"reachable; {where.hub} {where.revision} is {hub.resolve_commit(where.hub, where.revision, 'dataset')}"
+    except MissingError as error:
+        return error.message

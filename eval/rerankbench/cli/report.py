@@ -1,0 +1,82 @@
+"""``rerankbench report``: the table of what is complete, in the terminal and as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rerankbench.cli.options import (
+    DEFAULT_RUNS,
+    BenchmarkNames,
+    Config,
+    Data,
+    Json,
+    Limit,
+    Runs,
+    Set,
+    Systems,
+    open_experiment,
+    open_planner,
+)
+from rerankbench.cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from rerankbench.config import Experiment
+    from rerankbench.report import Shape, Table
+
+DEFAULT_REPORTS = Path("reports")
+FILE_FORMATS = ("markdown", "csv", "latex")
+
+
+def report(
+    config: Config,
+    data: Data = None,
+    runs: Runs = DEFAULT_RUNS,
+    assignments: Set = None,
+    systems: Systems = "",
+    benchmarks: BenchmarkNames = "",
+    limit: Limit = None,
+    reports: Annotated[Path, typer.Option("--reports", metavar="DIR", help="Files go to DIR/CONFIG/.")] = DEFAULT_REPORTS,
+    as_json: Json = False,
+) -> None:
+    """Print the table of CONFIG, beside the paper's numbers where it has one, and write it as Markdown, CSV and LaTeX.
+
+    Nothing is ranked here. A cell without a run says why and how to get it, and makes the exit code 4.
+
+    Examples:
+
+        rerankbench report demo
+
+        rerankbench report configs/table1.yaml --data DIR --reports reports
+    """
+    from rerankbench.experiment import Laboratory
+    from rerankbench.report import render_terminal, to_json
+    from rerankbench.tables import table_of
+
+    experiment = open_experiment(config, assignments, systems, benchmarks)
+    planner = open_planner(data, runs)
+    plan = planner.plan(experiment, limit)
+    table = table_of(experiment, Laboratory(planner).stored(plan, experiment), runs)
+    shape: Shape = "experiment" if experiment.file.table is None else "paper"
+    written = _write(table, shape, experiment, reports)
+    if as_json:
+        print_json({**to_json(table), "files": [str(path) for path in written]})
+    else:
+        console().print(render_terminal(table, shape))
+        typer.echo(f"Written to {written[0].parent}: {', '.join(path.name for path in written)}")
+    raise typer.Exit(table.exit_code())
+
+
+def _write(table: Table, shape: Shape, experiment: Experiment, reports: Path) -> list[Path]:
+    from rerankbench.report import SUFFIXES, render
+
+    folder = reports / experiment.name
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for format_ in FILE_FORMATS:
+        path = folder / f"table{SUFFIXES[format_]}"
+        path.write_text(render(table, format_, shape), encoding="utf-8")
+        written.append(path)
+    return written

@@ -1,0 +1,24 @@
+"""YAML to frozen, strict models: an unknown key, name or type is refused with file, key and the nearest valid names."""
+
+from rerankbench.config.experiments import Experiment, find_config, load_experiment, load_systems, shipped_configs
+from rerankbench.config.fingerprint import fingerprint
+from rerankbench.config.options import Options, validate
+from rerankbench.config.schema import Weights
+from rerankbench.config.systems import Part, System
+from rerankbench.config.yaml_file import YamlFile, read_yaml
+
+__all__ = [
+    "Experiment",
+    "Options",
+    "Part",
+    "System",
+    "Weights",
+    "YamlFile",
+    "find_config",
+    "fingerprint",
+    "load_experiment",
+    "load_systems",
+    "read_yaml",
+    "shipped_configs",
+    "validate",
+]

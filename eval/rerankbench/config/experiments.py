@@ -1,0 +1,162 @@
+"""Reads an experiment or a systems file and returns it checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rerankbench.config.options import Place, below, validate
+from rerankbench.config.schema import ExperimentFile, SystemEntry, SystemsFile
+from rerankbench.config.systems import Names, System, build_system, variants
+from rerankbench.config.yaml_file import YamlFile, read_yaml
+from rerankbench.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A checked experiment: every system on every benchmark, first stage and depth.
+
+    Attributes:
+        name: The file's stem: where its reports go.
+        file: The file as written, with its defaults.
+        place: Names a key of the file for an error message.
+    """
+
+    name: str
+    file: ExperimentFile
+    place: Place
+    systems: tuple[System, ...]
+    benchmarks: tuple[str, ...]
+    first_stages: tuple[str, ...]
+    depths: tuple[int, ...]
+
+    def only(self, systems: Sequence[str] = (), benchmarks: Sequence[str] = ()) -> Experiment:
+        """Keep the named systems (or families of sweep variants) and benchmarks; all where none is named.
+
+        Raises:
+            ConfigError: a name does not occur in this experiment.
+        """
+        _check_names("system", systems, {n for s in self.systems for n in (s.name, s.family)})
+        _check_names("benchmark", benchmarks, self.benchmarks)
+        return replace(
+            self,
+            systems=tuple(s for s in self.systems if not systems or {s.name, s.family} & set(systems)),
+            benchmarks=tuple(b for b in self.benchmarks if not benchmarks or b in benchmarks),
+        )
+
+
+def shipped_configs() -> Path:
+    """The folder of the configurations that come with rerankbench: ``configs/`` of a checkout, else beside the package."""
+    package = Path(__file__).parents[1]
+    checkout = package.parents[1] / "configs"
+    return checkout if checkout.is_dir() else package / "shipped_configs"
+
+
+def find_config(name: str) -> Path:
+    """A configuration file by path, or by the name of a shipped one (``table1``).
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = {p.stem: p for p in shipped_configs().rglob("*.yaml") if p.name != "systems.yaml"}
+    if name in shipped:
+        return shipped[name]
+    raise ConfigError(f"There is no configuration file {name!r}. {nearest(path.stem, shipped)}")
+
+
+def load_systems(path: Path | None = None) -> dict[str, System]:
+    """Every system of a systems file (default: the shipped one), by name.
+
+    Raises:
+        ConfigError: anything in it is unknown or of a wrong type.
+    """
+    file = read_yaml(path or shipped_configs() / "systems.yaml")
+    entries = validate(SystemsFile, file.data, file.place).systems
+    return {name: build_system(name, entry, Names(), below(file.place, "systems", name)) for name, entry in entries.items()}
+
+
+def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
+    """Read an experiment, override it, look its names up, expand its sweeps and check it.
+
+    Args:
+        name: A path, or the name of a shipped configuration.
+        assignments: ``key=value`` overrides, applied in order before anything is checked.
+
+    Raises:
+        ConfigError: anything in the file is unknown, of a wrong type, or contradicts itself.
+    """
+    path = find_config(name)
+    file = read_yaml(path)
+    for assignment in assignments:
+        file = file.with_value(assignment)
+    written = validate(ExperimentFile, _with_systems_as_mappings(file.data), file.place)
+    sweep = dict(written.sweep)
+    depths = _swept(sweep, "depth", [written.depth], file)
+    first_stages = _swept(sweep, "first_stages", list(written.first_stages), file)
+    systems = tuple(_systems(written, sweep, Names(_known_systems(path), written.engines), file))
+    _refuse_equal_names(systems, file)
+    return Experiment(path.stem, written, file.place, systems, written.benchmarks, first_stages, depths)
+
+
+def _known_systems(config: Path) -> Mapping[str, SystemEntry]:
+    """The systems file beside a configuration, else the shipped one."""
+    beside = config.parent / "systems.yaml"
+    file = read_yaml(beside if beside.is_file() else shipped_configs() / "systems.yaml")
+    return validate(SystemsFile, file.data, file.place).systems
+
+
+def _with_systems_as_mappings(data: Mapping[str, Any]) -> dict[str, Any]:
+    """In a list of systems, a bare name stands for the system of that name."""
+    systems = data.get("systems")
+    if not isinstance(systems, list):
+        return dict(data)
+    return {**data, "systems": [{"base": s} if isinstance(s, str) else s for s in systems]}
+
+
+def _systems(written: ExperimentFile, sweep: Mapping[str, list[Any]], names: Names, file: YamlFile) -> list[System]:
+    systems: list[System] = []
+    idle = set(sweep)
+    for i, entry in enumerate(written.systems):
+        place = below(file.place, "systems", i)
+        name = entry.name or entry.base
+        if not name:
+            raise ConfigError(f"{place(())}: a system needs a 'name', or a 'base' to take its name from")
+        system = build_system(name, entry, names, place)
+        shared = {key: values for key, values in sweep.items() if system.has_option(key)}
+        idle -= set(shared)
+        systems.extend(variants(system, {**shared, **entry.sweep}, place))
+    if idle:
+        key = min(idle)
+        raise ConfigError(f"{file.place(('sweep', key))}: no system of this experiment has an option {key!r}: nothing would be swept")
+    return systems
+
+
+Value = TypeVar("Value", int, str)
+
+
+def _swept(sweep: dict[str, list[Any]], key: str, default: list[Value], file: YamlFile) -> tuple[Value, ...]:
+    """Take an experiment-wide key out of the sweep: its values, or the default where it is not swept."""
+    values = sweep.pop(key, default)
+    kind = type(default[0])
+    for value in values:
+        if type(value) is not kind or value in {0, ""}:
+            raise ConfigError(f"{file.place(('sweep', key))}: expected values like {default[0]!r}, got {value!r}")
+    return tuple(values)
+
+
+def _refuse_equal_names(systems: Sequence[System], file: YamlFile) -> None:
+    names = [s.name for s in systems]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise ConfigError(f"{file.place(('systems',))}: two systems are called {twice[0]!r}; give one a 'name' of its own")
+
+
+def _check_names(what: str, names: Iterable[str], valid: Iterable[str]) -> None:
+    for name in names:
+        if name not in set(valid):
+            raise ConfigError(f"This experiment has no {what} {name!r}. {nearest(name, valid)}")

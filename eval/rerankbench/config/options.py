@@ -1,0 +1,64 @@
+"""The base of every part of a configuration, and the one place where pydantic's complaints become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rerankbench.errors import ConfigError, nearest
+
+
+class Options(BaseModel):
+    """Frozen, no unknown key, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+Place = Callable[[tuple[str | int, ...]], str]
+"""Names a key of a file for a person, e.g. ``configs/table1.yaml:12: key 'systems.0.ranker.window'``."""
+
+
+def validate(model: type[Model], data: Any, place: Place) -> Model:
+    """Check `data`, as YAML gave it, against `model`.
+
+    Raises:
+        ConfigError: all that is wrong at once, each with file, key and the nearest valid names.
+    """
+    try:
+        # Through JSON, because pydantic's strict mode then takes a list for a tuple, which YAML cannot write.
+        return model.model_validate_json(orjson.dumps(data))
+    except ValidationError as error:
+        problems = [f"{place(tuple(e['loc']))}: {_explain(model, e)}" for e in error.errors()]
+        raise ConfigError("\n".join(problems)) from error
+    except orjson.JSONEncodeError as error:
+        raise ConfigError(f"{place(())}: holds a value that is neither text, number, list nor mapping ({error})") from error
+
+
+def below(place: Place, *prefix: str | int) -> Place:
+    """The same place, seen from inside the key `prefix`."""
+    return lambda key: place((*prefix, *key))
+
+
+def _explain(model: type[BaseModel], error: Any) -> str:
+    loc = tuple(error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {loc[-1]!r}. {nearest(str(loc[-1]), _fields(model, loc[:-1]))}"
+    if error["type"] == "missing":
+        return "this key is needed, and is missing"
+    if error["type"] == "literal_error":
+        return f"{error['msg'].replace('Input should', 'should')}, got {error['input']!r}"
+    return f"{error['msg'].replace('Input should', 'should').removeprefix('Value error, ')}, got {error['input']!r}"
+
+
+def _fields(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """The keys that are valid at `path` below `model`; those of `model` itself where the path leads through no model."""
+    for key in path:
+        field = model.model_fields.get(str(key))
+        inner = getattr(field, "annotation", None)
+        candidates = [inner, *getattr(inner, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,87 @@
+"""What may stand in a configuration file: experiments and systems, as written; `resolve` turns them into cells."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rerankbench.config.options import Options
+
+WeightsStatus = Literal["none", "published", "train", "api", "unavailable"]
+
+
+class Weights(Options):
+    """How a system's weights are had.
+
+    Attributes:
+        status: ``none`` (needs none), ``published``, ``train`` (a recipe, no checkpoint), ``api``, ``unavailable``.
+        how: The command, recipe or reason.
+    """
+
+    status: WeightsStatus = "none"
+    how: str = ""
+
+
+class SystemEntry(Options):
+    """One system, as written in a file.
+
+    Attributes:
+        base: Name of a system to start from; what stands here is laid over it.
+        ranker, engine: ``kind`` and that kind's options. An engine may be the name of one under `engines`.
+        sweep: Dotted key → values; the system becomes one variant a combination.
+        sources: Where each fact of this entry was read; ``[R]`` marks what is recalled and unverified.
+    """
+
+    name: str = Field(default="", pattern=r"^[^\s/\\]*$")
+    base: str = ""
+    ranker: dict[str, Any] = {}
+    engine: str | dict[str, Any] | None = None
+    weights: Weights | None = None
+    sweep: dict[str, list[Any]] = {}
+    note: str = ""
+    sources: tuple[str, ...] = ()
+
+
+class SystemsFile(Options):
+    """``systems.yaml``: every system that can be named in an experiment."""
+
+    systems: dict[str, SystemEntry]
+
+
+class ExperimentFile(Options):
+    """One experiment: which systems rank which candidate lists, and what is measured.
+
+    Attributes:
+        table: The paper's table that the result stands beside, if any.
+        first_stages: Where candidate lists come from.
+        depth: Documents a list.
+        measures: Written as ir_measures writes them; the first is the one that tables show.
+        missing: What a judged query without a ranking does: stop, count 0, or be left out. All but ``error`` shows in tables.
+        batch_queries: Lists handed to a ranker at once. Not part of a run's identity: what a list gets does not depend on
+            its neighbours.
+        averages: Column name → the benchmarks it is the mean of.
+        sweep: Dotted key (``depth``, ``first_stages``, ``ranker.X``, ``engine.X``) → values, for every system that has the key.
+    """
+
+    title: str
+    description: str = ""
+    table: int | None = None
+    benchmarks: tuple[str, ...] = Field(min_length=1)
+    first_stages: tuple[str, ...] = Field(default=("bm25",), min_length=1)
+    depth: int = Field(default=100, ge=1)
+    engines: dict[str, dict[str, Any]] = {}
+    systems: tuple[SystemEntry, ...] = Field(min_length=1)
+    measures: tuple[str, ...] = Field(default=("nDCG@10",), min_length=1)
+    missing: Literal["error", "zero", "skip"] = "error"
+    batch_queries: int = Field(default=32, ge=1)
+    averages: dict[str, tuple[str, ...]] = {}
+    sweep: dict[str, list[Any]] = {}
+
+    @model_validator(mode="after")
+    def _averages_are_over_benchmarks_of_this_file(self) -> Self:
+        for name, members in self.averages.items():
+            unknown = [m for m in members if m not in self.benchmarks]
+            if unknown:
+                raise ValueError(f"average {name!r} is over {', '.join(unknown)}, not among this file's benchmarks")
+        return self

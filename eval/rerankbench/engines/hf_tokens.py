@@ -1,0 +1,198 @@
+"""How a model's tokenizer reads a text: counts, cuts and chats, with the end token exactly once. Knows no weights."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerankbench.errors import EngineError, OverLengthError
+from rerankbench.records import Message
+
+Ids = NDArray[np.int32]
+_MEMO_BYTES = 64 << 20
+
+
+class HfTokens:
+    """A fast tokenizer of the transformers library.
+
+    Special tokens that stand in a text (``<|endoftext|>``) are read as such. Where the tokenizer also adds special tokens by itself
+    (Qwen3-Embedding ends every text with ``<|endoftext|>``, Qwen3 and E2Rank do not) and the text already carries them at that
+    place, they are not doubled: a document with the end token written out reads the same under both.
+
+    Args:
+        tokenizer: A `PreTrainedTokenizerFast`.
+        max_tokens: The longest input, special tokens included.
+        add_special_tokens: Whether the tokenizer may add special tokens of its own.
+
+    Raises:
+        EngineError: the tokenizer is not a fast one, so it cannot say where its tokens end.
+    """
+
+    def __init__(self, tokenizer: Any, *, max_tokens: int, add_special_tokens: bool = True) -> None:
+        if not tokenizer.is_fast:
+            raise EngineError(f"Tokenizer {type(tokenizer).__name__} is not a fast one: it cannot say where its tokens end.")
+        self.tokenizer = tokenizer
+        self.max_tokens = max_tokens
+        self._add_special_tokens = add_special_tokens
+        self._before, self._after = self._added() if add_special_tokens else ([], [])
+        self._memo: OrderedDict[tuple[str, bool], Ids] = OrderedDict()
+        self._memo_bytes = 0
+
+    @property
+    def has_chat_template(self) -> bool:
+        return bool(self.tokenizer.chat_template)
+
+    def render_chat(self, messages: Sequence[Message]) -> str:
+        """The chat as the model's template writes it, up to where the answer begins, thinking off.
+
+        Raises:
+            EngineError: the tokenizer has no template, or the template refuses these messages.
+        """
+        if not self.has_chat_template:
+            raise EngineError("This model's tokenizer has no chat template.", hint="Use a prompt without a chat, or a chat model.")
+        from jinja2 import TemplateError
+
+        turns = [{"role": m.role, "content": m.content} for m in messages]
+        try:
+            text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+        except TemplateError as error:
+            raise EngineError(f"The model's chat template refuses roles {[m.role for m in messages]}: {error}") from error
+        return str(text)
+
+    def encode(self, texts: Sequence[str], *, special: bool = True) -> list[Ids]:
+        """Token ids of each text; what was asked before is remembered. Nothing is cut.
+
+        Args:
+            special: False leaves out the special tokens that the tokenizer would add, e.g. for a rendered chat.
+        """
+        special = special and self._add_special_tokens
+        missing = list(dict.fromkeys(t for t in texts if (t, special) not in self._memo))
+        fresh = dict(zip(missing, self._encode(missing, special), strict=True)) if missing else {}
+        encoded = [fresh[t] if t in fresh else self._memo[t, special] for t in texts]
+        for text in dict.fromkeys(texts):
+            self._remember((text, special), fresh.get(text))
+        return encoded
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in self.encode(texts)]
+
+    def truncate(self, text: str, max_tokens: int) -> str:
+        """The longest beginning of `text`, cut at a token's end, that counts at most `max_tokens` tokens.
+
+        Raises:
+            OverLengthError: not even the empty text fits, because of the special tokens that the tokenizer adds.
+        """
+        if self.count_tokens([text])[0] <= max_tokens:
+            return text
+        for end in self._ends(text, max_tokens):
+            # A beginning may be read in other tokens than the whole was, also in more: count it as what it is.
+            if len(self._encode([text[:end]], self._add_special_tokens)[0]) <= max_tokens:
+                return text[:end]
+        raise OverLengthError(f"{max_tokens} tokens hold no text at all: the tokenizer adds {len(self._before + self._after)} of its own.")
+
+    def check_lengths(self, counts: Sequence[int], max_tokens: int | None = None) -> None:
+        """
+        Raises:
+            OverLengthError: an input is longer than `max_tokens` (the engine's own limit by default).
+        """
+        limit = self.max_tokens if max_tokens is None else max_tokens
+        long = [position for position, count in enumerate(counts) if count > limit]
+        if long:
+            raise OverLengthError(
+                f"{len(long)} of {len(counts)} inputs are longer than {limit} tokens; the first is number {long[0] + 1} with "
+                f"{counts[long[0]]} tokens. Nothing is cut silently.",
+                hint="Let the ranker shorten its inputs, or raise the engine's max_tokens where the model allows it.",
+            )
+
+    def _ends(self, text: str, max_tokens: int) -> Iterator[int]:
+        """Ends of the first `max_tokens` tokens of `text`, the last first, then 0."""
+        offsets = self._call([text], special=False, offsets=True)["offset_mapping"][0]
+        yield from dict.fromkeys(end for _, end in reversed(offsets[: max(max_tokens, 0)]))
+        yield 0
+
+    def _encode(self, texts: Sequence[str], special: bool) -> list[Ids]:
+        ids = self._call(texts, special=special)["input_ids"]
+        return [np.asarray(self._without_doubles(i) if special else i, dtype=np.int32) for i in ids]
+
+    def _call(self, texts: Sequence[str], *, special: bool, offsets: bool = False) -> Any:
+        # Without truncation=False a limit or padding stored in tokenizer.json stays in force (all-MiniLM-L6-v2 cuts at 128).
+        return self.tokenizer(
+            list(texts),
+            add_special_tokens=special,
+            truncation=False,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            return_offsets_mapping=offsets,
+            verbose=False,
+        )
+
+    def _added(self) -> tuple[list[int], list[int]]:
+        """Ids that the tokenizer puts before and after a text by itself."""
+        plain, full = (self._call(["a"], special=special)["input_ids"][0] for special in (False, True))
+        start = next((i for i in range(len(full)) if full[i : i + len(plain)] == plain), None)
+        if start is None:
+            raise EngineError("This tokenizer reads a text in other tokens once it adds special ones: they cannot be told apart.")
+        return full[:start], full[start + len(plain) :]
+
+    def _without_doubles(self, ids: list[int]) -> list[int]:
+        before, after = self._before, self._after
+        if after and ids[-2 * len(after) :] == after * 2:
+            ids = ids[: -len(after)]
+        if before and ids[: 2 * len(before)] == before * 2:
+            ids = ids[len(before) :]
+        return ids
+
+    def _remember(self, key: tuple[str, bool], ids: Ids | None) -> None:
+        """Note that `key` was used just now; `ids` only where they are new."""
+        if ids is None:
+            if key in self._memo:  # else it had to make room for another text of the same batch
+                self._memo.move_to_end(key)
+            return
+        self._memo[key] = ids
+        self._memo_bytes += _size(key, ids)
+        while self._memo_bytes > _MEMO_BYTES:
+            self._memo_bytes -= _size(*self._memo.popitem(last=False))
+
+
+def _size(key: tuple[str, bool], ids: Ids) -> int:
+    return len(key[0]) + ids.nbytes
+
+
+class ReadsTokens:
+    """The Tokens and ChatTemplate capabilities of an engine that has a tokenizer.
+
+    Attributes:
+        tokens: Set by the engine's constructor.
+    """
+
+    tokens: HfTokens
+
+    @property
+    def max_tokens(self) -> int:
+        return self.tokens.max_tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self.tokens.count_tokens(texts)
+
+    def truncate(self, text: str, max_tokens: int) -> str:
+        return self.tokens.truncate(text, max_tokens)
+
+    @property
+    def has_chat_template(self) -> bool:
+        return self.tokens.has_chat_template
+
+    def render_chat(self, messages: Sequence[Message]) -> str:
+        return self.tokens.render_chat(messages)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a model's folder; no network."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, padding_side="left", local_files_only=True, trust_remote_code=False)

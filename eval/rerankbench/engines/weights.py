@@ -1,0 +1,224 @@
+"""Where a model's files are, and what identifies them. Loads nothing, and never waits long for a hub."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+import orjson
+
+from rerankbench.errors import EngineError, MissingExtra, MissingWeights
+
+HUB_TIMEOUT_S = 5.0
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
+_MODEL_FILES = frozenset({".json", ".txt", ".model", ".jinja", ".safetensors", ".bin", ".pt", ".py", ".vocab", ".tiktoken", ".spm"})
+_DOWNLOADED = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.tiktoken")
+
+
+def fingerprint(model: str, revision: str) -> dict[str, str]:
+    """What identifies a model's files: the commit of a hub model, the hash of a local folder.
+
+    Raises:
+        MissingWeights: neither at hand nor to be asked for now.
+    """
+    if _is_folder(model):
+        return {"weights_sha256": directory_fingerprint(Path(model))}
+    return {"hub_commit": hub_commit(model, revision)}
+
+
+def directory_fingerprint(path: Path) -> str:
+    """SHA-256, lower-case hexadecimal, over relative names and contents of a model's files.
+
+    Configuration, tokenizer and weights count, sub-folders included; hidden files, read-mes and Python caches do not. Links are
+    followed, so a folder of links (the hub's cache) has the fingerprint of its copy.
+    """
+    total = sha256()
+    for file in sorted(_model_files(path), key=lambda f: f.relative_to(path).as_posix()):
+        stat = file.stat()
+        content = _file_sha256(str(file.resolve()), stat.st_size, stat.st_mtime_ns)
+        total.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def hub_commit(model: str, revision: str) -> str:
+    """The commit, 40 hexadecimal digits, that `revision` of a hub model stands for: in the local cache, else on the hub.
+
+    Raises:
+        MissingWeights: not in the cache, and the hub cannot be asked, does not answer in time, or does not have it.
+    """
+    if not _HUB_NAME.fullmatch(model) or ".." in model:
+        raise MissingWeights(f"Model {model!r} is neither a folder that exists nor a name on the hub ('owner/name').")
+    cached = _cached_commit(model, revision)
+    return cached if cached is not None else _asked_commit(model, revision)
+
+
+def model_folder(model: str, revision: str) -> Path:
+    """The folder with a model's files: the given one, the hub cache's, or a fresh download into that cache.
+
+    Raises:
+        MissingWeights: not at hand and not to be had now.
+    """
+    if _is_folder(model):
+        return Path(model)
+    commit = hub_commit(model, revision)
+    snapshot = _cache_of(model) / "snapshots" / commit
+    return snapshot if _has_weights(snapshot) else _download(model, commit)
+
+
+def require(engine: str, extra: str, *packages: str) -> None:
+    """
+    Raises:
+        MissingExtra: one of the packages is not installed. None is imported.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtra(f"engine {engine!r}", extra, f"No module named {package!r}")
+
+
+@contextmanager
+def loading(engine: str, extra: str, model: str) -> Iterator[None]:
+    """Turn what libraries raise while a model is loaded into errors of ours.
+
+    Raises:
+        MissingExtra: a package is not installed.
+        EngineError: anything else that the libraries report.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtra(f"engine {engine!r}", extra, str(error)) from error
+    except _load_errors() as error:
+        first = next(iter(str(error).strip().splitlines()), "")
+        raise EngineError(f"Engine {engine!r} could not load model {model!r}: {type(error).__name__}: {first}") from error
+
+
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """What asking the hub may raise. The transport's errors are those of requests, httpx or httpx2, by the hub client's version."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return (*(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)), OSError, ValueError)
+
+
+def _load_errors() -> tuple[type[Exception], ...]:
+    """A damaged weights file raises an error that descends from Exception alone."""
+    common = (OSError, ValueError, KeyError, RuntimeError)
+    if find_spec("safetensors") is None:
+        return common
+    from safetensors import SafetensorError
+
+    return (*common, SafetensorError)
+
+
+def _is_folder(model: str) -> bool:
+    return Path(model).is_dir()
+
+
+def _model_files(path: Path) -> Iterator[Path]:
+    for file in path.rglob("*"):
+        parts = file.relative_to(path).parts
+        if any(p.startswith(".") or p == "__pycache__" for p in parts):
+            continue
+        if file.suffix in _MODEL_FILES and file.is_file():
+            yield file
+
+
+@lru_cache(maxsize=4096)
+def _file_sha256(path: str, size: int, mtime_ns: int) -> str:
+    """Hash of one file. Size and time of change are in the key: a plan asks for the same gigabytes once a table cell."""
+    del size, mtime_ns
+    digest = sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _hub_cache() -> Path:
+    """The hub's cache folder, from the environment as it is now (huggingface_hub reads it once, at import)."""
+    home = os.environ.get("HF_HOME") or str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+    return Path(os.path.expandvars(os.environ.get("HF_HUB_CACHE") or str(Path(home) / "hub"))).expanduser()
+
+
+def _cache_of(model: str) -> Path:
+    return _hub_cache() / f"models--{model.replace('/', '--')}"
+
+
+def _cached_commit(model: str, revision: str) -> str | None:
+    cache = _cache_of(model)
+    reference = cache / "refs" / revision
+    commit = revision if _COMMIT.fullmatch(revision) else reference.read_text().strip() if reference.is_file() else ""
+    at_hand = _COMMIT.fullmatch(commit) and (cache / "snapshots" / commit / "config.json").is_file()
+    return commit if at_hand else None
+
+
+def _asked_commit(model: str, revision: str) -> str:
+    if _offline():
+        raise _missing(model, revision, "the environment says offline, so the hub was not asked")
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise MissingExtra(f"asking the hub for model {model!r}", "hub", str(error)) from error
+    errors = _hub_errors()
+    answer: list[str] = []
+    failure: list[str] = ["no answer"]
+
+    def ask() -> None:
+        try:
+            answer.append(str(HfApi().model_info(model, revision=revision, timeout=HUB_TIMEOUT_S).sha))
+        except errors as error:
+            failure[0] = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
+
+    # In a thread, because looking up the hub's address can hang for half a minute, and no timeout of the client covers that.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(HUB_TIMEOUT_S)
+    if not answer:
+        raise _missing(model, revision, f"the hub was asked for at most {HUB_TIMEOUT_S:g} s ({failure[0]})")
+    return answer[0]
+
+
+def _offline() -> bool:
+    return any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+
+
+def _missing(model: str, revision: str, tried: str) -> MissingWeights:
+    return MissingWeights(
+        f"The weights of model {model!r}, revision {revision!r}, are not at hand: not in the hub cache {_hub_cache()}, and {tried}.",
+        hint=f"hf download {model} --revision {revision}\nOr name a local folder with the model's files in place of {model!r}.",
+    )
+
+
+def _has_weights(snapshot: Path) -> bool:
+    """Whether a cached snapshot is complete enough to be loaded without the hub: every shard that its index names."""
+    if not (snapshot / "config.json").is_file():
+        return False
+    for index in sorted(snapshot.glob("*.index.json")):
+        shards = set(orjson.loads(index.read_bytes())["weight_map"].values())
+        return all((snapshot / shard).is_file() for shard in shards)
+    return any(next(snapshot.glob(pattern), None) is not None for pattern in ("*.safetensors", "pytorch_model*.bin"))
+
+
+def _download(model: str, commit: str) -> Path:
+    if _offline():
+        raise _missing(model, commit, "the environment says offline, so nothing was downloaded")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingExtra(f"downloading model {model!r}", "hub", str(error)) from error
+    try:
+        for patterns in (_DOWNLOADED, (*_DOWNLOADED, "pytorch_model*.bin")):  # the old format only where there is no other
+            snapshot = Path(snapshot_download(model, revision=commit, cache_dir=_hub_cache(), allow_patterns=list(patterns)))
+            if _has_weights(snapshot):
+                return snapshot
+    except _hub_errors() as error:
+        raise _missing(model, commit, f"the download failed ({type(error).__name__})") from error
+    raise _missing(model, commit, "the hub's repository holds no weights that could be loaded (safetensors or PyTorch)")

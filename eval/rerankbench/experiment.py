@@ -1,0 +1,237 @@
+"""The loop: one cell after the other, ranked batch by batch into a run folder and measured from the run file that it wrote.
+
+The file to read first. `plan` says what a cell is and names its run, `store` keeps it, a ranker orders the lists, an engine
+does the work; this file holds them together and knows the insides of none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from rerankbench import manifest as facts
+from rerankbench.clock import Clock
+from rerankbench.config import Experiment, System, fingerprint
+from rerankbench.engines.caching import CachedEmbedder
+from rerankbench.errors import MissingError, RankingError, RerankbenchError, StoreError
+from rerankbench.measures.quality import measure
+from rerankbench.plan import Cell, Planned, Planner, engine_class, ranker_class
+from rerankbench.protocols import Engine, Parts, Ranker, TextEmbedder
+from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Span
+from rerankbench.store import RunFolder, read_manifest, read_measurements
+from rerankbench.trec import read_run
+
+
+@dataclass(frozen=True)
+class Result:
+    """A cell after it was run, or why it was not.
+
+    Attributes:
+        manifest, measurements: Of the complete run; None and empty where there is a problem.
+        reused: Whether the run was complete before.
+    """
+
+    cell: Cell
+    folder: Path | None = None
+    manifest: Mapping[str, Any] | None = None
+    measurements: tuple[Measurement, ...] = ()
+    problem: RerankbenchError | None = None
+    reused: bool = False
+
+
+class Observer(Protocol):
+    """Is told of the progress."""
+
+    def cell_started(self, planned: Planned) -> None: ...
+
+    def queries_done(self, count: int) -> None: ...
+
+    def cell_finished(self, result: Result) -> None: ...
+
+
+class Laboratory:
+    """Runs plans. Keeps one engine loaded at a time, and the documents that it has embedded for all cells that share it."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+        self._loaded: tuple[str, Engine] | None = None
+
+    def run(self, plan: Sequence[Planned], experiment: Experiment, observer: Observer) -> list[Result]:
+        """Run what is new, continue what was stopped, reuse what is complete.
+
+        A cell that fails is a result with a problem; the others are still run.
+
+        Returns:
+            One result a planned cell, same order. Cells of one engine are run together.
+        """
+        results: dict[int, Result] = {}
+        for position in _by_engine(plan):
+            observer.cell_started(plan[position])
+            results[position] = self._result(plan[position], experiment, observer)
+            observer.cell_finished(results[position])
+        self._unload()
+        return [results[position] for position in range(len(plan))]
+
+    def stored(self, plan: Sequence[Planned], experiment: Experiment) -> list[Result]:
+        """What is complete already, without running anything; for the rest, how it can be had."""
+        return [self._stored(planned, experiment) for planned in plan]
+
+    def _result(self, planned: Planned, experiment: Experiment, observer: Observer) -> Result:
+        if planned.state in {"complete", "missing", "failed"}:
+            return self._stored(planned, experiment)
+        try:
+            return self._ranked_and_measured(planned, experiment, observer)
+        except RerankbenchError as problem:
+            return Result(planned.cell, planned.folder, problem=problem)
+
+    def _stored(self, planned: Planned, experiment: Experiment) -> Result:
+        if planned.problem is not None or planned.folder is None:
+            return Result(planned.cell, problem=planned.problem)
+        try:
+            manifest = read_manifest(planned.folder)
+            if manifest is None:
+                return Result(planned.cell, planned.folder, problem=_not_run(planned, experiment))
+            measurements = read_measurements(planned.folder)
+            if manifest["measures"] != _measures(experiment):
+                measurements = self._measure(planned.cell, planned.folder / "run.trec", experiment)
+        except RerankbenchError as problem:
+            return Result(planned.cell, planned.folder, problem=problem)
+        return Result(planned.cell, planned.folder, manifest, tuple(measurements), reused=True)
+
+    def _ranked_and_measured(self, planned: Planned, experiment: Experiment, observer: Observer) -> Result:
+        cell, lists = planned.cell, self._planner.lists(planned.cell)
+        with RunFolder(cast("Path", planned.folder), cast("Mapping[str, Any]", planned.identity)) as folder:
+            ranked = folder.journal()
+            _check_journal(ranked, lists, folder.path)
+            observer.queries_done(len(ranked))
+            resumed_at = len(ranked)
+            engine = self._load(cell.system)
+            cached_before = _cache_counts(engine)
+            for batch, spans, seconds in self._batches(cell, engine, lists[resumed_at:], experiment.file.batch_queries):
+                folder.append(batch, spans, seconds)
+                ranked.extend(batch)
+                observer.queries_done(len(batch))
+            run = folder.finish(ranked, tag=cell.system.name)
+            measurements = self._measure(cell, run, experiment)
+            manifest = {
+                **self._facts(planned, experiment),
+                "queries": len(ranked),
+                "queries_before_last_start": resumed_at,
+                "seconds": folder.seconds(),
+                "defects": _defect_counts(ranked),
+                "embedding_cache": {k: v - cached_before[k] for k, v in _cache_counts(engine).items()},
+            }
+            folder.seal(measurements, manifest)
+        return Result(cell, planned.folder, manifest, tuple(measurements))
+
+    def _batches(
+        self, cell: Cell, engine: Engine | None, lists: Sequence[CandidateList], size: int
+    ) -> Iterator[tuple[list[Ranked], list[Span], float]]:
+        """Rank `size` lists at a time; yields what came out, the batch's spans and its wall time in seconds."""
+        clock = Clock(synchronise=engine.synchronise) if engine else Clock()
+        parts = Parts(cell.benchmark, engine, self._planner.benchmarks.open(cell.benchmark).qrels, clock)
+        ranker = cast("Ranker", ranker_class(cell.system).build(cell.system.ranker.options, parts))
+        remaining = iter(lists)
+        while batch := list(islice(remaining, size)):
+            with clock.span("rank", query_ids=[candidates.query.id for candidates in batch]):
+                ranked = ranker.rank(batch)
+            _check_batch(ranked, batch, ranker.name)
+            spans = clock.drain()
+            yield ranked, spans, spans[-1].seconds
+
+    def _load(self, system: System) -> Engine | None:
+        """The system's engine; the one loaded before is closed first, so that only one is ever in memory."""
+        found = engine_class(system)
+        if found is None or system.engine is None:
+            return None
+        key = fingerprint(system.engine.as_data())
+        if self._loaded is None or self._loaded[0] != key:
+            self._unload()
+            engine = cast("Engine", found(system.engine.options))  # type: ignore[call-arg]  # see BuildsEngine
+            self._loaded = (key, CachedEmbedder(engine) if isinstance(engine, TextEmbedder) else engine)
+        return self._loaded[1]
+
+    def _unload(self) -> None:
+        if self._loaded is not None:
+            self._loaded[1].close()
+            self._loaded = None
+
+    def _measure(self, cell: Cell, run: Path, experiment: Experiment) -> list[Measurement]:
+        qrels = self._planner.benchmarks.open(cell.benchmark).qrels()
+        if cell.limit is not None:
+            qrels = _restricted(qrels, self._planner.lists(cell))
+        return list(measure(read_run(run), qrels, experiment.file.measures, missing=experiment.file.missing).measurements)
+
+    def _facts(self, planned: Planned, experiment: Experiment) -> dict[str, Any]:
+        cell = planned.cell
+        benchmark = self._planner.benchmarks.open(cell.benchmark)
+        files = {"qrels": benchmark.qrels_file(), "candidates": benchmark.list_file(cell.first_stage, cell.depth)}
+        engine = engine_class(cell.system)
+        return {
+            "id": fingerprint(planned.identity),
+            "identity": planned.identity,
+            "system": {"name": cell.system.name, **cell.system.as_data()},
+            "data": {role: {"place": f.place, "source": f.source, "sha256": f.sha256} for role, f in files.items()},
+            "measures": _measures(experiment),
+            "batch_queries": experiment.file.batch_queries,
+            "caveat": engine.caveat if engine else "",
+            "environment": facts.environment(),
+        }
+
+
+def _by_engine(plan: Sequence[Planned]) -> list[int]:
+    """Positions of the plan with the cells of one engine together, else in the plan's order."""
+    keys = [fingerprint(p.cell.system.engine.as_data()) if p.cell.system.engine else "" for p in plan]
+    return sorted(range(len(plan)), key=lambda position: keys.index(keys[position]))
+
+
+def _check_batch(ranked: Sequence[Ranked], batch: Sequence[CandidateList], ranker: str) -> None:
+    """Raises: RankingError: not one permutation of its own list for each list of the batch, in its order."""
+    asked, given = [c.query.id for c in batch], [r.ranking.query_id for r in ranked]
+    if asked != given:
+        raise RankingError(f"Ranker {ranker!r} was given the queries {asked} and returned {given}.")
+    for candidates, result in zip(batch, ranked, strict=True):
+        if sorted(result.ranking.doc_ids) != sorted(d.id for d in candidates.documents):
+            raise RankingError(f"Ranker {ranker!r}: its ranking of query {candidates.query.id!r} is not a permutation of the list.")
+
+
+def _check_journal(ranked: Sequence[Ranked], lists: Sequence[CandidateList], folder: Path) -> None:
+    """Raises: StoreError: the journal is not the beginning of these lists."""
+    found, expected = [r.ranking.query_id for r in ranked], [c.query.id for c in lists[: len(ranked)]]
+    if found != expected:
+        raise StoreError(
+            f"{folder}/rankings.jsonl holds other queries than these lists begin with.", hint=f"Delete {folder} and run again."
+        )
+
+
+def _not_run(planned: Planned, experiment: Experiment) -> MissingError:
+    so_far = f"was stopped after {planned.done} of {planned.queries} queries" if planned.done else "was not run yet"
+    return MissingError(f"This cell {so_far}.", hint=f"rerankbench run {experiment.name}")
+
+
+def _restricted(qrels: Qrels, lists: Sequence[CandidateList]) -> Qrels:
+    """The judgements of these lists' queries only."""
+    return {c.query.id: qrels[c.query.id] for c in lists if c.query.id in qrels}
+
+
+def _measures(experiment: Experiment) -> dict[str, Any]:
+    return {"names": list(experiment.file.measures), "missing": experiment.file.missing}
+
+
+def _defect_counts(ranked: Sequence[Ranked]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for result in ranked:
+        for defect in result.defects:
+            counts[defect.kind.value] += defect.count
+    return dict(sorted(counts.items()))
+
+
+def _cache_counts(engine: Engine | None) -> Counter[str]:
+    """How many texts a cached embedder was asked for, and how many of them it had to embed."""
+    if not isinstance(engine, CachedEmbedder):
+        return Counter()
+    return Counter(asked=engine.asked, embedded=engine.embedded)

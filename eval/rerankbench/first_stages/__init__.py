@@ -1,0 +1,1 @@
+"""Where candidate lists come from."""

@@ -1,0 +1,221 @@
+"""What an experiment would do: its cells, what is at hand for each, and the name of each run. Loads data, never a model.
+
+A cell is one system on one benchmark's candidate lists. Its run is named by a hash of all that decides the result, so that
+the same question finds the same folder, and another question never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from rerankbench import registry
+from rerankbench.benchmarks import Benchmarks, load_catalog
+from rerankbench.config import Experiment, Part, System, fingerprint
+from rerankbench.errors import ConfigError, MissingData, MissingError, MissingWeights, RerankbenchError
+from rerankbench.manifest import BEHAVIOUR
+from rerankbench.measures.quality import check_measure
+from rerankbench.protocols import BuildsEngine, BuildsRanker, Workload
+from rerankbench.records import CandidateList
+from rerankbench.store import journal_length
+
+State = Literal["complete", "unfinished", "new", "missing", "failed"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One system on one benchmark's candidate lists.
+
+    Attributes:
+        limit: Only the first so many queries; None is all of them, and the only thing that counts as a result.
+    """
+
+    system: System
+    benchmark: str
+    first_stage: str
+    depth: int
+    limit: int | None = None
+
+    def __str__(self) -> str:
+        first = f", first {self.limit} queries" if self.limit else ""
+        return f"{self.system.name} on {self.benchmark} ({self.first_stage} top {self.depth}{first})"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell and what is known of it before it is run.
+
+    Attributes:
+        folder, identity: Where its run lies, and what decides its result; None where that cannot be known.
+        documents: Candidates in all lists together.
+        done: Queries that the folder holds already.
+        problem: Why the cell cannot be run; None in the states ``complete``, ``unfinished`` and ``new``.
+    """
+
+    cell: Cell
+    state: State
+    folder: Path | None = None
+    identity: Mapping[str, Any] | None = None
+    queries: int = 0
+    documents: int = 0
+    done: int = 0
+    workload: Workload = field(default_factory=Workload)
+    problem: RerankbenchError | None = None
+
+
+class Planner:
+    """Plans experiments against the data that is at hand.
+
+    Args:
+        runs: Where run folders go.
+    """
+
+    def __init__(self, benchmarks: Benchmarks, runs: Path) -> None:
+        self.benchmarks = benchmarks
+        self._runs = runs
+        self._engine_facts: dict[str, Mapping[str, str] | MissingError] = {}
+
+    def plan(self, experiment: Experiment, limit: int | None = None) -> list[Planned]:
+        """Every cell of the experiment, by system, depth, first stage and benchmark.
+
+        A cell whose data or weights are not at hand is planned as missing, one whose data is damaged as failed, with the reason.
+
+        Raises:
+            ConfigError: a benchmark, first stage or measure does not exist, or a system's engine lacks what its ranker needs.
+        """
+        _check_names(experiment)
+        return [self._planned(cell) for cell in _cells(experiment, limit)]
+
+    def lists(self, cell: Cell) -> Sequence[CandidateList]:
+        """The candidate lists that the cell ranks.
+
+        Raises:
+            MissingData: they are not at hand, or only as bare runs while the ranker reads text.
+        """
+        lists = self.benchmarks.open(cell.benchmark).candidates(cell.first_stage, cell.depth)[: cell.limit]
+        bare = sum(not candidates.has_text for candidates in lists)
+        if bare and ranker_class(cell.system).reads_text:
+            raise MissingData(
+                f"Only the order of the {cell.first_stage} lists of {cell.benchmark} is at hand, not the documents' text,"
+                " which this ranker reads.",
+                hint="Put lists with text (.jsonl) into the data folder.",
+            )
+        return lists
+
+    def _planned(self, cell: Cell) -> Planned:
+        engine_class(cell.system)  # a system that can never work is the configuration's error, not a missing cell
+        try:
+            lists = self.lists(cell)
+            identity = self._identity(cell)
+        except MissingError as problem:
+            return Planned(cell, "missing", problem=problem)
+        except ConfigError:
+            raise
+        except RerankbenchError as problem:
+            return Planned(cell, "failed", problem=problem)
+        folder = self._runs / cell.benchmark / cell.first_stage / f"{cell.system.name}-{fingerprint(identity)[:12]}"
+        done = journal_length(folder)
+        complete = (folder / "manifest.json").is_file()
+        workload = ranker_class(cell.system).workload(cell.system.ranker.options, lists)
+        state: State = "complete" if complete else "unfinished" if done else "new"
+        return Planned(cell, state, folder, identity, len(lists), sum(map(len, lists)), done, workload)
+
+    def _identity(self, cell: Cell) -> dict[str, Any]:
+        benchmark = self.benchmarks.open(cell.benchmark)
+        options = cell.system.ranker.options
+        return {
+            "behaviour": BEHAVIOUR,
+            "ranker": {**cell.system.ranker.as_data(), "prompts": dict(ranker_class(cell.system).provenance(options, cell.benchmark))},
+            "engine": self._engine_identity(cell.system),
+            "benchmark": {"name": cell.benchmark, "qrels_sha256": benchmark.fingerprint},
+            "candidates": {
+                "first_stage": cell.first_stage,
+                "depth": cell.depth,
+                "sha256": benchmark.list_file(cell.first_stage, cell.depth).sha256,
+            },
+            "limit": cell.limit,
+        }
+
+    def _engine_identity(self, system: System) -> dict[str, Any] | None:
+        """The engine's options and weights. Raises: MissingError: the weights, or a package, are not at hand."""
+        if system.engine is None:
+            return None
+        key = fingerprint(system.engine.as_data())
+        if key not in self._engine_facts:
+            self._engine_facts[key] = _engine_facts(system, system.engine)
+        found = self._engine_facts[key]
+        if isinstance(found, MissingError):
+            raise found
+        data = {**system.engine.as_data(), **found}
+        # The same weights in another folder are the same model.
+        return {k: v for k, v in data.items() if k != "model" or "weights_sha256" not in found}
+
+
+def _engine_facts(system: System, engine: Part) -> Mapping[str, str] | MissingError:
+    try:
+        return cast("type[BuildsEngine]", registry.find("engine", engine.kind)).provenance(engine.options)
+    except MissingWeights as error:
+        had = {"published": "are published, but not at hand", "train": "are not published", "unavailable": "cannot be had"}
+        status = had.get(system.weights.status)
+        if status is None:
+            return error
+        return MissingWeights(f"The weights of {system.family} {status}.", hint=system.weights.how or error.hint)
+    except MissingError as error:
+        return error
+
+
+def ranker_class(system: System) -> type[BuildsRanker]:
+    """The class of a system's ranker."""
+    return cast("type[BuildsRanker]", registry.find("ranker", system.ranker.kind))
+
+
+def engine_class(system: System) -> type[BuildsEngine] | None:
+    """The class of a system's engine; None for a ranker that works without.
+
+    Raises:
+        ConfigError: the ranker needs an engine and there is none, or this engine lacks a capability that it needs.
+    """
+    needs = ranker_class(system).needs
+    names = " and ".join(capability.__name__ for capability in needs)
+    if system.engine is None:
+        if needs:
+            raise ConfigError(f"System {system.name!r}: a ranker {system.ranker.kind!r} needs an 'engine' that is a {names}.")
+        return None
+    found = registry.find("engine", system.engine.kind)
+    if not _able(found, needs):
+        able = [name for name in registry.ENGINES if _able(registry.find("engine", name), needs)]
+        raise ConfigError(
+            f"System {system.name!r}: a ranker {system.ranker.kind!r} needs an engine that is a {names}, and"
+            f" {system.engine.kind!r} is none. Engines that are: {', '.join(able)}."
+        )
+    return cast("type[BuildsEngine]", found)
+
+
+def _check_names(experiment: Experiment) -> None:
+    """What a configuration names and only the layers above configurations know."""
+    catalog = load_catalog()
+    checks: tuple[tuple[str, Sequence[str], Callable[[str], object]], ...] = (
+        ("benchmarks", experiment.file.benchmarks, catalog.benchmark),
+        ("first_stages", experiment.first_stages, catalog.first_stage),
+        ("measures", experiment.file.measures, check_measure),
+    )
+    for key, names, check in checks:
+        for i, name in enumerate(names):
+            try:
+                check(name)
+            except ConfigError as error:
+                raise ConfigError(f"{experiment.place((key, i))}: {error.message}", hint=error.hint) from error
+
+
+def _able(engine: type, needs: Sequence[type]) -> bool:
+    return all(issubclass(engine, capability) for capability in needs)
+
+
+def _cells(experiment: Experiment, limit: int | None) -> Iterator[Cell]:
+    for system in experiment.systems:
+        for depth in experiment.depths:
+            for first_stage in experiment.first_stages:
+                for benchmark in experiment.benchmarks:
+                    yield Cell(system, benchmark, first_stage, depth, limit)

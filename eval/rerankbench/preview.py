@@ -1,0 +1,83 @@
+"""What a system would send to its engine for one candidate list, to the byte, without the engine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from rerankbench.benchmarks import Collection
+from rerankbench.clock import Clock
+from rerankbench.config import System
+from rerankbench.engines.recorder import Recorder, TokenizingRecorder
+from rerankbench.errors import UsageError
+from rerankbench.plan import ranker_class
+from rerankbench.protocols import Parts, Ranker
+from rerankbench.records import CandidateList, Prompt
+
+UNLIMITED = 10**9
+"""More tokens than any input has: for engines that do not say what they take."""
+
+
+def preview(system: System, benchmark: Collection, candidates: CandidateList, tokenizer: Path | None) -> Mapping[str, Any]:
+    """Let the system's ranker work on an engine that only keeps what it is asked.
+
+    Args:
+        tokenizer: Folder of the model's tokenizer. Without one no chat template is applied and nothing is shortened.
+
+    Returns:
+        The query, the prompt's name and hash, the defects, and under ``inputs`` the texts: the prompt that holds the query, and the
+        first document where documents are embedded on their own.
+
+    Raises:
+        UsageError: the system reads no prompt.
+    """
+    found = ranker_class(system)
+    if not found.needs:
+        raise UsageError(f"System {system.name!r} reads no prompt: its ranker is {system.ranker.kind!r}.")
+    engine = _recorder(system, tokenizer)
+    ranker = cast("Ranker", found.build(system.ranker.options, Parts(benchmark.name, engine, benchmark.qrels, Clock())))
+    (ranked,) = ranker.rank([candidates])
+    inputs: list[tuple[str, Prompt]] = [("first prompt", p) for p in engine.prompted[:1]]
+    if engine.embedded:
+        documents, prompts = engine.embedded[0], engine.embedded[-1]
+        inputs = [("prompt", prompts[0]), (f"first of {len(documents)} documents", documents[0])]
+    return {
+        "system": system.name,
+        "benchmark": benchmark.name,
+        "query": f"{candidates.query.id}: {candidates.query.text}",
+        "chat template": _template_note(system, engine),
+        "prompt files": ", ".join(f"{name} {h[:16]}" for name, h in found.provenance(system.ranker.options, benchmark.name).items()),
+        "defects": "; ".join(f"{d.kind.value} ×{d.count}: {d.detail}" for d in ranked.defects if d.kind.value != "unparseable") or "none",
+        "inputs": [_input(what, engine, prompt) for what, prompt in inputs],
+    }
+
+
+def _recorder(system: System, tokenizer: Path | None) -> Recorder:
+    if tokenizer is None:
+        return Recorder()
+    from rerankbench.engines.hf_tokens import HfTokens, load_tokenizer
+
+    limit = getattr(system.engine.options, "max_tokens", None) if system.engine else None
+    return TokenizingRecorder(HfTokens(load_tokenizer(tokenizer), max_tokens=limit or UNLIMITED), limit or UNLIMITED)
+
+
+def _template_note(system: System, engine: Recorder) -> str:
+    if isinstance(engine, TokenizingRecorder):
+        return "the tokenizer's" if engine.has_chat_template else "none: this tokenizer has no chat template"
+    if system.engine is not None and system.engine.kind == "lexical":
+        return "none: this engine has none"
+    return "not applied: no tokenizer at hand (--tokenizer DIR)"
+
+
+def _input(what: str, engine: Recorder, prompt: Prompt) -> dict[str, Any]:
+    tokenizing = engine if isinstance(engine, TokenizingRecorder) else None
+    if isinstance(prompt, str):
+        text = prompt
+    elif tokenizing is not None and tokenizing.has_chat_template:
+        text = tokenizing.render_chat(prompt)
+    else:
+        text = "\n".join(f"<{message.role}>\n{message.content}" for message in prompt)
+    tokens = tokenizing.count_tokens([text])[0] if tokenizing else None
+    return {"what": what, "text": text, "tokens": tokens, "sha256": hashlib.sha256(text.encode()).hexdigest()}

@@ -1,0 +1,100 @@
+"""How text that is too long is made to fit. Pure: lengths come from functions that the caller gives; nothing here knows a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+def first_words(text: str, limit: int) -> tuple[str, bool]:
+    """The first `limit` whitespace-separated words, joined by single spaces, and whether there were more."""
+    # Most documents need nothing done, and seeing that costs half of doing it. No white space but the blank is printable.
+    if text.count(" ") < limit and "  " not in text and text.isprintable() and not text.startswith(" ") and not text.endswith(" "):
+        return text, False
+    words = text.split(None, limit)
+    return " ".join(words[:limit]), len(words) > limit
+
+
+def largest_fitting(high: int, fits: Callable[[int], bool]) -> int | None:
+    """Search the largest number from 0 to `high` that fits, by bisection.
+
+    Token counts need not grow evenly with the words, so nothing is concluded from a count that was not made: the number returned was
+    seen to fit, and the next one (if not above `high`) was seen not to. A still larger one may fit by accident; it is given up.
+
+    Returns:
+        That number, or None when 0 does not fit.
+    """
+    if not fits(0):
+        return None
+    fitting, too_large = 0, high + 1
+    while too_large - fitting > 1:
+        middle = (fitting + too_large) // 2
+        if fits(middle):
+            fitting = middle
+        else:
+            too_large = middle
+    return fitting
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """A query and its documents, cut so that the prompt fits.
+
+    Attributes:
+        words: The word limit common to all documents.
+        documents_cut: How many documents had more words than that.
+        query_words: How many words of the query are left; None when it is whole.
+    """
+
+    query: str
+    documents: tuple[str, ...]
+    words: int
+    documents_cut: int
+    query_words: int | None = None
+
+
+def shorten(query: str, documents: Sequence[str], fits: Callable[[str, Sequence[str]], bool]) -> Shortened | None:
+    """Cut all documents to one common word limit, the largest that fits; the query stays whole as long as that is enough.
+
+    Where documents without a single word are still too long, the query loses words from its end too.
+
+    Args:
+        fits: Whether the prompt of this query and these documents fits.
+
+    Returns:
+        None when even a prompt without a word of either does not fit.
+    """
+    words = [d.split() for d in documents]
+    longest = max(map(len, words), default=0)
+
+    def cut(limit: int) -> tuple[str, ...]:
+        return tuple(" ".join(w[:limit]) for w in words)
+
+    limit = largest_fitting(longest, lambda n: fits(query, cut(n)))
+    if limit is not None:
+        return Shortened(query, cut(limit), limit, sum(len(w) > limit for w in words))
+    query_words = query.split()
+    kept = largest_fitting(len(query_words), lambda n: fits(" ".join(query_words[:n]), cut(0)))
+    if kept is None:
+        return None
+    return Shortened(" ".join(query_words[:kept]), cut(0), 0, sum(len(w) > 0 for w in words), kept)
+
+
+def cut_before_end(text: str, end: str, limit: int, truncate: Callable[[str, int], str], count: Callable[[str], int]) -> str | None:
+    """Cut `text` from the right so that, with `end` behind it, it counts at most `limit` tokens.
+
+    Counted again with the end in place, because an end token may cost more than one token, and special tokens come on top.
+
+    Returns:
+        That text, end included; None when `end` alone is too long.
+    """
+    if not end:
+        return truncate(text, limit)
+    budget = limit - 1
+    while budget >= 0:
+        cut = (truncate(text, budget) if budget else "") + end
+        excess = count(cut) - limit
+        if excess <= 0:
+            return cut
+        budget -= excess
+    return None

@@ -1,0 +1,64 @@
+"""The two ends of the scale: the first stage's own order, and the best order that its documents allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import ClassVar, Self
+
+from rerankbench.config import Options
+from rerankbench.protocols import Parts
+from rerankbench.records import CandidateList, Qrels, Ranked, Ranking
+
+
+class NoOptions(Options):
+    """A ranker without options."""
+
+
+class IdentityRanker:
+    """Keeps the first stage's order and its native scores."""
+
+    Options = NoOptions
+    name: ClassVar[str] = "identity"
+    needs: ClassVar[tuple[type, ...]] = ()
+    reads_text: ClassVar[bool] = False
+
+    @classmethod
+    def build(cls, options: object, parts: Parts) -> Self:  # noqa: ARG003 the contract of all rankers
+        return cls()
+
+    def rank(self, batch: Sequence[CandidateList]) -> list[Ranked]:
+        return [Ranked(Ranking.of(c, range(len(c)), c.scores)) for c in batch]
+
+
+class OracleRanker:
+    """Orders by grade, descending: the ceiling of any ranker on these lists.
+
+    Unjudged documents count as grade 0; equal grades keep the incoming order.
+
+    Args:
+        load_qrels: Called once, when the first list comes.
+    """
+
+    Options = NoOptions
+    name: ClassVar[str] = "oracle"
+    needs: ClassVar[tuple[type, ...]] = ()
+    reads_text: ClassVar[bool] = False
+
+    def __init__(self, load_qrels: Callable[[], Qrels]) -> None:
+        self._load_qrels = load_qrels
+
+    @classmethod
+    def build(cls, options: object, parts: Parts) -> Self:  # noqa: ARG003 the contract of all rankers
+        return cls(parts.qrels)
+
+    def rank(self, batch: Sequence[CandidateList]) -> list[Ranked]:
+        return [Ranked(Ranking.by_score(c, self._grades(c))) for c in batch]
+
+    def _grades(self, candidates: CandidateList) -> list[float]:
+        grades = self._qrels.get(candidates.query.id, {})
+        return [float(grades.get(d.id, 0)) for d in candidates.documents]
+
+    @cached_property
+    def _qrels(self) -> Qrels:
+        return self._load_qrels()

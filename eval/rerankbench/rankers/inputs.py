@@ -1,0 +1,131 @@
+"""From a query and its documents to one prompt that the engine can take: cut, rendered, counted, made to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rerankbench.errors import ConfigError, OverLengthError
+from rerankbench.protocols import ChatTemplate, Tokens
+from rerankbench.rankers.fit import first_words, shorten
+from rerankbench.records import CandidateList, Defect, DefectKind, Prompt, Query
+
+Overflow = Literal["shorten", "truncate", "error"]
+ChatTemplateUse = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One query's prompt.
+
+    Attributes:
+        documents: The texts in it, as cut so far.
+        tokens: Its length; 0 where the engine does not count.
+        defects: What had to be done to make it fit.
+    """
+
+    query: Query
+    documents: tuple[str, ...]
+    prompt: Prompt
+    tokens: int = 0
+    defects: tuple[Defect, ...] = ()
+
+
+def cut_documents(candidates: CandidateList, max_words: int) -> tuple[list[str], tuple[Defect, ...]]:
+    """Every candidate's first `max_words` words, joined by single spaces; cut and empty documents are counted.
+
+    Raises:
+        DataError: a document's text is not at hand.
+    """
+    cut = [first_words(d.contents, max_words) for d in candidates.documents]
+    texts = [text for text, _ in cut]
+    shortened = sum(was_cut for _, was_cut in cut)
+    empty = texts.count("")
+    defects = []
+    if shortened:
+        defects.append(Defect(DefectKind.SHORTENED, f"documents cut to their first {max_words} words", shortened))
+    if empty:
+        defects.append(Defect(DefectKind.EMPTY_DOCUMENT, "documents without a word", empty))
+    return texts, tuple(defects)
+
+
+def text_renderer(engine: object, use: ChatTemplateUse) -> Callable[[Prompt], str]:
+    """How a prompt becomes one text: by the engine's chat template, or as the plain text of its messages.
+
+    Raises:
+        ConfigError: ``always``, but the engine has no chat template.
+    """
+    # An engine class may offer the method while the model that it loaded has no template: the attribute says which.
+    if isinstance(engine, ChatTemplate) and getattr(engine, "has_chat_template", False) and use != "never":
+        render = engine.render_chat
+        return lambda prompt: prompt if isinstance(prompt, str) else render(prompt)
+    if use == "always":
+        raise ConfigError(f"chat_template: always, but the engine {type(engine).__name__} has no chat template", hint="Say auto or never.")
+    return lambda prompt: prompt if isinstance(prompt, str) else "\n".join(m.content for m in prompt)
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """Makes prompts fit an engine that counts tokens.
+
+    Attributes:
+        render: Query text and documents to a prompt.
+        to_text: A prompt as the one text that the engine reads.
+        limit: Tokens that a prompt may have.
+        overflow: ``shorten`` cuts the documents evenly and keeps the query; ``truncate`` cuts the text from the right, as engines do
+            when they are told to, and may lose the query; ``error`` stops.
+    """
+
+    render: Callable[[str, Sequence[str]], Prompt]
+    to_text: Callable[[Prompt], str]
+    tokens: Tokens
+    limit: int
+    overflow: Overflow
+
+    def fit(self, inputs: Sequence[Input]) -> list[Input]:
+        """Count every prompt, in one call, and cut those that are too long.
+
+        Raises:
+            OverLengthError: a prompt is too long and the protocol says to stop, or its instruction alone is too long.
+        """
+        texts = [self.to_text(i.prompt) for i in inputs]
+        counts = self.tokens.count_tokens(texts)
+        whole = [replace(i, tokens=n) for i, n in zip(inputs, counts, strict=True)]
+        return [i if i.tokens <= self.limit else self._cut(i, text) for i, text in zip(whole, texts, strict=True)]
+
+    def _cut(self, long: Input, text: str) -> Input:
+        if self.overflow == "shorten":
+            return self._shorten(long)
+        if self.overflow == "truncate":
+            return self._truncate(long, text)
+        raise self._too_long(long, "Set overflow to shorten or truncate, show fewer documents, or lower max_words.")
+
+    def _shorten(self, long: Input) -> Input:
+        cut = shorten(long.query.text, long.documents, lambda query, documents: self._count(query, documents) <= self.limit)
+        if cut is None:
+            raise self._too_long(long, "Even without a word of query and documents it is: the instruction alone is too long.")
+        made = f"prompt of {long.tokens} tokens made to fit {self.limit}"
+        defects = []
+        if cut.documents_cut:
+            detail = f"{made}: its documents cut to their first {cut.words} words"
+            defects.append(Defect(DefectKind.SHORTENED, detail, cut.documents_cut))
+        if cut.query_words is not None:
+            words = len(long.query.text.split())
+            defects.append(Defect(DefectKind.OVER_LENGTH, f"{made}: the query cut to its first {cut.query_words} of {words} words"))
+        prompt = self.render(cut.query, cut.documents)
+        return replace(long, documents=cut.documents, prompt=prompt, tokens=self._count(cut.query, cut.documents), defects=tuple(defects))
+
+    def _truncate(self, long: Input, text: str) -> Input:
+        cut = self.tokens.truncate(text, self.limit)
+        # The query stands at the end of the prompts that we know; a cut before it leaves the model without what was asked.
+        lost = text.rfind(long.query.text) + len(long.query.text) > len(cut)
+        seen = "the query at its end with them" if lost else "the query is whole"
+        detail = f"{long.tokens - self.limit} of {long.tokens} tokens cut from the right, {seen}"
+        return replace(long, prompt=cut, tokens=self.tokens.count_tokens([cut])[0], defects=(Defect(DefectKind.TRUNCATED, detail),))
+
+    def _count(self, query: str, documents: Sequence[str]) -> int:
+        return self.tokens.count_tokens([self.to_text(self.render(query, documents))])[0]
+
+    def _too_long(self, long: Input, hint: str) -> OverLengthError:
+        return OverLengthError(f"Query {long.query.id!r}: its prompt has {long.tokens} tokens, the limit is {self.limit}.", hint=hint)

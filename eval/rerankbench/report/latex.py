@@ -1,0 +1,146 @@
+r"""Tables as LaTeX that compiles as it stands between ``\documentclass{article}\usepackage{booktabs}\begin{document}`` and the end.
+
+The output is ASCII: an older engine has no glyph for most of Unicode and stops there.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from rerankbench.report.appendix import Appendix, Note, appendix
+from rerankbench.report.sheet import Sheet, experiment_sheets
+from rerankbench.report.table import Row, Table
+from rerankbench.report.text import Shape, Words, column_label, counted, legend, words
+
+_ASCII = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "`": r"\`{}", '"': r"\texttt{\char34}",
+    "[": "{[}", "]": "{]}", "*": "{*}",  # after a line's end these would be read as its options
+}  # fmt: skip
+_UNICODE = {
+    "–": r"\textendash{}", "—": r"\textemdash{}", "‘": r"\textquoteleft{}", "’": r"\textquoteright{}", "“": r"\textquotedblleft{}", "”": r"\textquotedblright{}", "…": r"\ldots{}", "·": r"$\cdot$", "\u00a0": "~",
+    "≥": r"$\geq$", "≤": r"$\leq$", "≠": r"$\neq$", "≈": r"$\approx$", "±": r"$\pm$", "×": r"$\times$", "→": r"$\rightarrow$",
+    "←": r"$\leftarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "∞": r"$\infty$", "−": "$-$", "°": r"$^{\circ}$",
+    "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ł": r"\l{}", "Ł": r"\L{}", "µ": r"$\mu$",
+    "α": r"$\alpha$", "β": r"$\beta$", "δ": r"$\delta$", "Δ": r"$\Delta$", "λ": r"$\lambda$", "μ": r"$\mu$", "σ": r"$\sigma$",
+    "τ": r"$\tau$", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}", "¶": r"\P{}",
+    **{digit: rf"\textsuperscript{{{n}}}" for n, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+}  # fmt: skip
+_LIGATURE = re.compile(r"([-'])(?=\1)")  # two hyphens would become a dash, two apostrophes a quotation mark
+_ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0308": '"',
+    "\u0304": "=",
+    "\u0307": ".",
+    "\u030c": "v",
+    "\u0327": "c",
+}
+
+
+def render_latex(table: Table, shape: Shape = "paper") -> str:
+    """A table environment with the table and all that is said under it."""
+    under = appendix(table)
+    body = [_paper(table, under)] if shape == "paper" else [_sheet(sheet) for sheet in experiment_sheets(table, under)]
+    lines = [
+        r"% Needs \usepackage{booktabs}.",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escape(table.title)}}}",
+        r"\small\setlength{\tabcolsep}{3pt}",
+        "\n\\par\\medskip\n".join(body),
+        r"\par\medskip",
+        r"\begin{minipage}{\linewidth}\footnotesize\raggedright",
+        "\n\n".join(_below(table, under, shape)),
+        r"\end{minipage}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text that LaTeX prints as it is; a letter that it has no name for becomes its code point, e.g. ``{[}U+4E2D{]}``."""
+    text = "".join(_character(c) for c in " ".join(text.split()))
+    return _LIGATURE.sub(r"\g<1>{}", text)
+
+
+def _character(c: str) -> str:
+    if c in _ASCII or c in _UNICODE:
+        return _ASCII.get(c) or _UNICODE[c]
+    if " " <= c <= "~":
+        return c
+    base, *marks = list(unicodedata.normalize("NFD", c))
+    if len(marks) == 1 and marks[0] in _ACCENTS and re.fullmatch("[A-Za-z]", base):
+        letter = {"i": r"\i", "j": r"\j"}.get(base, base)
+        return rf"\{_ACCENTS[marks[0]]}{{{letter}}}"
+    return f"{{[}}U+{ord(c):04X}{{]}}"
+
+
+def _paper(table: Table, under: Appendix) -> str:
+    n = len(table.columns)
+    lines = [_row(["", *(escape(column_label(c)) for c in table.columns)])]
+    emphasis = table.emphasis()
+    position = 0
+    for group in table.groups:
+        lines.append(r"\midrule")
+        if group.label:
+            lines.append(rf"\multicolumn{{{n + 1}}}{{l}}{{\textit{{{escape(group.label)}}}}} \\")
+        for row in group.rows:
+            said = [words(cell, c, under) for cell, c in zip(row.cells, table.columns, strict=True)]
+            lines.extend(_paper_row(row, said, [emphasis.get((position, c), "") for c in range(n)]))
+            position += 1
+    return _tabular(n, lines)
+
+
+def _paper_row(row: Row, said: Sequence[Words], marks: Sequence[str]) -> Iterator[str]:
+    ours = [_ours(w, row.cells[c].members, mark) for c, (w, mark) in enumerate(zip(said, marks, strict=True))]
+    yield _row([escape(row.label), *ours])
+    if any(w.paper for w in said):
+        yield _row([r"\quad\textit{paper}", *(rf"\textit{{{w.paper}}}" if w.paper else "" for w in said)])
+    if any(w.difference for w in said):
+        yield _row([r"\quad\textit{difference}", *(f"${w.difference}$" if w.difference else "" for w in said)])
+
+
+def _ours(said: Words, members: tuple[int, int] | None, emphasis: str = "") -> str:
+    """Our number and what follows it; an average that lacks members is written 7/8."""
+    lacking = members is not None and members[0] < members[1]
+    value = f"{members[0]}/{members[1]}" if members and lacking else said.value
+    value = {"bold": rf"\textbf{{{value}}}", "underline": rf"\underline{{{value}}}"}.get(emphasis, value)
+    return value + (rf"\textsuperscript{{{escape(said.tail)}}}" if said.tail else "")
+
+
+def _sheet(sheet: Sheet) -> str:
+    lines = [_row(["system", escape(sheet.measure), *map(escape, sheet.columns)]), r"\midrule"]
+    lines += [_row([escape(line.label), _ours(line.said, line.cell.members), *map(escape, line.parts)]) for line in sheet.lines]
+    return rf"\textit{{{escape(sheet.heading)}}}\par\smallskip" + "\n" + _tabular(1 + len(sheet.columns), lines)
+
+
+def _tabular(numbers: int, lines: Sequence[str]) -> str:
+    """One column of text and so many of numbers."""
+    return "\n".join([rf"\begin{{tabular}}{{l{'r' * numbers}}}", r"\toprule", *lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _below(table: Table, under: Appendix, shape: Shape) -> Iterator[str]:
+    paragraphs = (*table.context, legend(table, under, flags=shape == "paper", of="/"), *under.verdicts, under.complete)
+    yield from (escape(p) for p in paragraphs if p)
+    for heading, notes in (("Missing", under.missing), ("Notes", under.remarks)):
+        if notes:
+            yield rf"\textbf{{{heading}}}"
+        yield from map(_note, notes)
+    for heading, lines in under.lists():
+        yield rf"\textbf{{{heading}}}"
+        yield from map(escape, lines)
+
+
+def _note(note: Note) -> str:
+    hint = f" To get it: {note.hint}." if note.hint else ""
+    return escape(f"[{note.number}] {counted(note)}: {note.text} ({'; '.join(note.where)}).{hint}")

@@ -1,0 +1,38 @@
+"""A table in any of the formats that are written to files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rerankbench.errors import UsageError, nearest
+from rerankbench.report.data import render_csv, to_json
+from rerankbench.report.latex import render_latex
+from rerankbench.report.markdown import render_markdown
+from rerankbench.report.table import Table
+from rerankbench.report.text import Shape
+
+SUFFIXES: Mapping[str, str] = {"markdown": ".md", "csv": ".csv", "latex": ".tex", "json": ".json"}
+"""Format → the suffix of its file."""
+
+
+def render(table: Table, format_: str, shape: Shape = "paper") -> str:
+    """The table as the text of a file; CSV and JSON hold every cell and know no shape.
+
+    Raises:
+        UsageError: the format is unknown.
+    """
+    writers: Mapping[str, Callable[[], str]] = {
+        "markdown": lambda: render_markdown(table, shape),
+        "csv": lambda: render_csv(table),
+        "latex": lambda: render_latex(table, shape),
+        "json": lambda: _json(table),
+    }
+    if format_ not in writers:
+        raise UsageError(f"There is no format {format_!r} for a table. {nearest(format_, writers)}")
+    return writers[format_]()
+
+
+def _json(table: Table) -> str:
+    import orjson
+
+    return orjson.dumps(to_json(table), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()

@@ -1,0 +1,211 @@
+"""Run folders: a journal that survives a kill, and a manifest that is written last.
+
+``config.yaml`` (resolved), ``rankings.jsonl`` (the journal), ``spans.jsonl``, then ``run.trec``, ``measurements.jsonl`` and,
+last and atomically, ``manifest.json``. A folder without a manifest is unfinished. Knows no ranker and no measure.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Self
+
+import orjson
+import yaml
+
+from rerankbench.errors import StoreError
+from rerankbench.records import Call, Defect, DefectKind, Measurement, Ranked, Ranking, Span
+from rerankbench.trec import write_run
+
+MEASURED = frozenset({"seconds", "start_s", "batch_size"})
+"""Keys that tell how long something took and in what company: they differ between two runs of the same thing."""
+
+
+class RunFolder:
+    """One run's folder, held by one process at a time.
+
+    Use as a context manager: entering takes the lock and reads the journal, leaving gives the lock back.
+
+    Args:
+        config: What was resolved for this run; a folder that holds another configuration is refused.
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+        self.path = path
+        self._config = yaml.safe_dump(dict(config), sort_keys=True, allow_unicode=True)
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise StoreError(f"{self.path}: another process is working on this run.", hint="Wait for it, or stop it.") from error
+        self._own()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+    def _own(self) -> None:
+        file = self.path / "config.yaml"
+        if file.is_file() and file.read_text(encoding="utf-8") != self._config:
+            raise StoreError(f"{file}: holds another configuration than the one that names this folder.", hint=f"Delete {self.path}.")
+        _write_atomically(file, self._config.encode())
+
+    def journal(self) -> list[Ranked]:
+        """What was ranked so far, in order. A last line that a kill tore off is cut from the file.
+
+        Raises:
+            StoreError: a line before the last is damaged.
+        """
+        file = self.path / "rankings.jsonl"
+        _cut_torn_line(file)
+        ranked = [_ranked(file, number, line) for number, line in enumerate(_read_lines(file), start=1)]
+        self._forget_spans_of_others({r.ranking.query_id for r in ranked})
+        return ranked
+
+    def _forget_spans_of_others(self, query_ids: set[str]) -> None:
+        """Drop the spans of queries that did not reach the journal: they will be worked on, and timed, again."""
+        file = self.path / "spans.jsonl"
+        _cut_torn_line(file)
+        lines = _read_lines(file)
+        kept = [line for line in lines if query_ids.issuperset(orjson.loads(line)["query_ids"])]
+        if len(kept) < len(lines):
+            _write_atomically(file, b"".join(line + b"\n" for line in kept))
+
+    def append(self, ranked: Sequence[Ranked], spans: Sequence[Span], seconds: float) -> None:
+        """Add the queries of one batch to the journal. When this returns, they are on the disk.
+
+        Args:
+            seconds: Wall time of the whole batch.
+        """
+        _append(self.path / "spans.jsonl", [asdict(span) for span in spans])
+        _append(self.path / "rankings.jsonl", [{**_record(r), "seconds": seconds, "batch_size": len(ranked)} for r in ranked])
+
+    def seconds(self) -> float:
+        """Wall time of all batches in the journal, warm-up left out."""
+        spans = [orjson.loads(line) for line in _read_lines(self.path / "spans.jsonl")]
+        return float(sum(span["seconds"] for span in spans if span["name"] == "rank" and not span["warmup"]))
+
+    def finish(self, ranked: Iterable[Ranked], tag: str) -> Path:
+        """Write ``run.trec`` from the rankings; it is what gets measured.
+
+        Returns:
+            Its path.
+        """
+        path = self.path / "run.trec"
+        partial = path.with_suffix(".partial")
+        write_run(partial, (r.ranking for r in ranked), tag)
+        partial.replace(path)
+        return path
+
+    def seal(self, measurements: Sequence[Measurement], manifest: Mapping[str, Any]) -> None:
+        """Write the measurements, then the manifest: with it the run is complete."""
+        _write_atomically(self.path / "measurements.jsonl", _lines([asdict(m) for m in measurements]))
+        hashes = {name: _sha256(self.path / name) for name in ("run.trec", "rankings.jsonl", "measurements.jsonl")}
+        text = orjson.dumps({**manifest, "files": hashes}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        _write_atomically(self.path / "manifest.json", text + b"\n")
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest of a run folder; None when the run is not complete.
+
+    Raises:
+        StoreError: a file that the manifest lists is missing or was changed since.
+    """
+    file = path / "manifest.json"
+    if not file.is_file():
+        return None
+    manifest: dict[str, Any] = orjson.loads(file.read_bytes())
+    for name, expected in manifest["files"].items():
+        target = path / name
+        if not target.is_file() or _sha256(target) != expected:
+            raise StoreError(f"{target}: not as it was when the run was completed.", hint=f"Delete {path} and run again.")
+    return manifest
+
+
+def read_measurements(path: Path) -> list[Measurement]:
+    """The measurements of a complete run."""
+    return [Measurement(**orjson.loads(line)) for line in _read_lines(path / "measurements.jsonl")]
+
+
+def journal_length(path: Path) -> int:
+    """How many queries an unfinished run has; a torn last line does not count."""
+    file = path / "rankings.jsonl"
+    return file.read_bytes().count(b"\n") if file.is_file() else 0
+
+
+def without_measured_times(record: Any) -> Any:
+    """A journal record or manifest without what differs between two runs of the same thing."""
+    if isinstance(record, Mapping):
+        return {key: without_measured_times(value) for key, value in record.items() if key not in MEASURED}
+    return [without_measured_times(item) for item in record] if isinstance(record, list) else record
+
+
+def _record(ranked: Ranked) -> dict[str, Any]:
+    ranking = ranked.ranking
+    return {
+        "query_id": ranking.query_id,
+        "doc_ids": ranking.doc_ids,
+        "scores": ranking.scores,
+        "defects": [asdict(d) for d in ranked.defects],
+        "calls": [asdict(c) for c in ranked.calls],
+    }
+
+
+def _ranked(file: Path, number: int, line: bytes) -> Ranked:
+    try:
+        record = orjson.loads(line)
+        scores = None if record["scores"] is None else tuple(record["scores"])
+        return Ranked(
+            Ranking(record["query_id"], tuple(record["doc_ids"]), scores),
+            tuple(Call(**call) for call in record["calls"]),
+            tuple(Defect(DefectKind(d["kind"]), d["detail"], d["count"]) for d in record["defects"]),
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{file}:{number}: not a line of a journal: {error}", hint=f"Delete {file.parent} and run again.") from error
+
+
+def _cut_torn_line(file: Path) -> None:
+    if not file.is_file():
+        return
+    content = file.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole != len(content):
+        os.truncate(file, whole)
+
+
+def _read_lines(file: Path) -> list[bytes]:
+    return file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
+
+
+def _lines(records: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(orjson.dumps(record) + b"\n" for record in records)
+
+
+def _append(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    with file.open("ab", buffering=0) as journal:
+        journal.write(_lines(records))
+        os.fsync(journal.fileno())
+
+
+def _write_atomically(file: Path, content: bytes) -> None:
+    """Either the old content or the whole new one is there, whenever the process stops."""
+    partial = file.with_name(f"{file.name}.partial")
+    with partial.open("wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    partial.replace(file)
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,131 @@
+"""From results to tables: what was measured joined with what the paper prints. Runs nothing and renders nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from rerankbench.benchmarks import load_catalog
+from rerankbench.config import Experiment, System, load_systems
+from rerankbench.errors import MissingError
+from rerankbench.experiment import Result
+from rerankbench.measures.interval import bootstrap_interval
+from rerankbench.reference.layout import PaperColumn, PaperRow
+from rerankbench.reference.paper import load as load_paper
+from rerankbench.report.build import experiment_table, paper_table
+from rerankbench.report.cells import Cell, Status
+from rerankbench.report.table import Column, Table
+
+
+def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> Table:
+    """The experiment's table: in the layout of the paper's table that it names, else systems under each other.
+
+    Raises:
+        MeasureError: a system or benchmark of the experiment has no place in the paper's table.
+    """
+    cells = [cell_of(result, experiment, runs) for result in results]
+    context = _context(experiment, results)
+    if experiment.file.table is not None:
+        return paper_table(load_paper(), str(experiment.file.table), cells, hint=_left_out, context=context)
+    return experiment_table(experiment.name, experiment.file.title, _columns(experiment), cells, context=context)
+
+
+def _left_out(row: PaperRow, column: PaperColumn) -> str:
+    return f"{row.system} on {column.name} is left out by the configuration or by --systems or --benchmarks"
+
+
+def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
+    """One result as a cell; the first measure is the one that is shown."""
+    absent = _absent(result, experiment)
+    if result.problem is not None or result.manifest is None:
+        return absent
+    manifest = result.manifest
+    shown = experiment.file.measures[0]
+    values = [m.value for m in result.measurements if m.measure == shown]
+    return replace(
+        absent,
+        status=Status.DONE,
+        reason="",
+        value=fmean(values),
+        interval=bootstrap_interval(values),
+        queries=len(values),
+        limit=result.cell.limit,
+        missing_rule=experiment.file.missing,
+        defects=manifest["defects"],
+        seconds=manifest["seconds"],
+        hardware=_hardware(manifest),
+        resumed=manifest["queries_before_last_start"] > 0,
+        deterministic=result.cell.system.ranker.kind == "identity",
+        run=_relative(result.folder, runs),
+        caveat=manifest["caveat"],
+        other_model=_other_model(result.cell.system) if experiment.file.table is not None else "",
+        notes=_notes(manifest),
+    )
+
+
+def _absent(result: Result, experiment: Experiment) -> Cell:
+    """The cell in its place, without a value. Variant and first stage are named only where they differ within the experiment."""
+    cell, problem = result.cell, result.problem
+    said = [f"{key.partition('.')[2]}={value}" for key, value in cell.system.variant]
+    if len(experiment.depths) > 1:
+        said.append(f"depth={cell.depth}")
+    return Cell(
+        system=cell.system.family,
+        variant=", ".join(said),
+        column=cell.benchmark,
+        first_stage=cell.first_stage if len(experiment.first_stages) > 1 else "",
+        status=Status.MISSING if problem is None or isinstance(problem, MissingError) else Status.FAILED,
+        reason=problem.message if problem else "This cell was not run yet.",
+        hint=problem.hint if problem else "",
+    )
+
+
+def _columns(experiment: Experiment) -> list[Column]:
+    benchmarks = load_catalog().benchmarks
+    stages = experiment.first_stages if len(experiment.first_stages) > 1 else ("",)
+    shown = experiment.file.measures[0]
+    columns = []
+    for stage in stages:
+        columns += [Column(b, f"{stage} {benchmarks[b].title}".strip(), stage, measure=shown) for b in experiment.benchmarks]
+    if stages == ("",):
+        members_at_hand = {n: m for n, m in experiment.file.averages.items() if set(m) <= set(experiment.benchmarks)}
+        columns += [Column(name, name, members=members, measure=shown) for name, members in members_at_hand.items()]
+    return columns
+
+
+def _context(experiment: Experiment, results: Sequence[Result]) -> list[str]:
+    stages, depths = ", ".join(experiment.first_stages), ", ".join(map(str, experiment.depths))
+    hardware = dict.fromkeys(_hardware(r.manifest) for r in results if r.manifest)
+    lines = [
+        f"{experiment.file.measures[0]} of the {stages} top {depths}, mean over all judged queries",
+        "95 % intervals: percentile bootstrap over queries, 10,000 resamples, seed 0",
+    ]
+    lines += [f"times: wall time of ranking, on {h}" for h in hardware]
+    return lines
+
+
+def _hardware(manifest: Mapping[str, Any]) -> str:
+    hardware = manifest["environment"]["hardware"]
+    return ", ".join(hardware["gpus"]) or f"{hardware['cpu']}, {hardware['cores']} cores"
+
+
+def _notes(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    cache = manifest["embedding_cache"]
+    reused = cache.get("asked", 0) - cache.get("embedded", 0)
+    return ("some texts were embedded before, for another row: its time leaves them out",) if reused else ()
+
+
+def _other_model(system: System) -> str:
+    """The hub model that stands in for the one that `systems.yaml` names; a folder is taken for a copy of the named one."""
+    known = load_systems().get(system.family)
+    if system.engine is None or known is None or known.engine is None:
+        return ""
+    model, named = (getattr(part.options, "model", "") for part in (system.engine, known.engine))
+    return model if model != named and not Path(model).is_dir() else ""
+
+
+def _relative(folder: Path | None, runs: Path) -> str:
+    return folder.relative_to(runs).as_posix() if folder is not None else ""

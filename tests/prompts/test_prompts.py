@@ -1,0 +1,244 @@
+"""Prompt files: the exact texts, what is refused, and what the hash covers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rerankbench import prompts
+from rerankbench.errors import ConfigError
+from rerankbench.records import Message
+
+QUERY = "what is a flea"
+DOCUMENTS = ["Fleas jump.", "Dogs bark."]
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+LISTWISE = """
+name: mine
+kind: listwise
+source: by hand
+messages:
+  - {role: user, content: "{documents} | {query}"}
+document: "{number}={text}"
+separator: ";"
+"""
+
+
+def test_the_authors_code_prompt_is_byte_equal_to_the_published_evaluation() -> None:
+    (message,) = prompts.load("e2rank-listwise").render(QUERY, DOCUMENTS)
+    assert message == Message(
+        "user",
+        "Given a web search query and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"
+        "[1] Fleas jump.\n[2] Dogs bark.\nSearch Query: what is a flea",
+    )
+
+
+def test_the_readme_prompt_has_end_tokens_inside_and_neither_newline_before_nor_blank_after_the_search_query() -> None:
+    (message,) = prompts.load("e2rank-listwise-readme").render(QUERY, DOCUMENTS, end_token="<|endoftext|>")
+    assert message == Message(
+        "user",
+        "Given a web search query and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"
+        "[1] Fleas jump.<|endoftext|>\n[2] Dogs bark.<|endoftext|>Search Query:what is a flea",
+    )
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "beginning"),
+    [
+        ("dl19", "Given a web search query and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"),
+        ("trec-covid", "Given a query on COVID-19 and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"),
+        ("touche2020", "Given a question and some arguments, rerank the detailed and persuasive arguments that answer the question:\nArguments:\n"),
+        ("dbpedia", "Given a query and some relevant entities, rerank the best descriptions from DBPedia:\nEntities:\n"),
+        ("signal1m", "Given a news article title and some relevant tweets, rerank the tweets that are most relevant to the query:\nTweets:\n"),
+        ("bright-earth-science", "Given an earth science post and some relevant passages, rerank the passages that help answer the post:\nPassages:\n"),
+        ("bright-leetcode", "Given a coding problem and some relevant examples, rerank the examples that help answer the problem:\nExamples:\n"),
+        ("bright-theoremqa-theorems", "Given a Math problem and some relevant theorems, rerank the theorems that help answer the problem:\nTheorems:\n"),
+    ],
+)  # fmt: skip
+def test_the_dataset_prompt_has_the_wording_of_its_benchmark(benchmark: str, beginning: str) -> None:
+    prompt = prompts.load("e2rank-listwise-dataset").for_benchmark(benchmark)
+    (message,) = prompt.render(QUERY, DOCUMENTS)
+    assert message == Message("user", beginning + "[1] Fleas jump.\n[2] Dogs bark.\nSearch Query: what is a flea")
+    assert not prompt.generic
+
+
+@pytest.mark.parametrize("name", ["e2rank-listwise-dataset", "e2rank-query"])
+def test_the_wordings_cover_all_22_benchmarks_of_the_paper_and_no_name_has_an_underscore(name: str) -> None:
+    words = prompts.load(name).file.benchmarks
+    beir = {"trec-covid", "nfcorpus", "touche2020", "dbpedia", "scifact", "signal1m", "trec-news", "robust04"}
+    bright = {
+        "biology", "earth-science", "economics", "psychology", "robotics", "stackoverflow", "sustainable-living", "leetcode", "pony",
+        "aops", "theoremqa-questions", "theoremqa-theorems",
+    }  # fmt: skip
+    assert set(words) == {"dl19", "dl20"} | beir | {f"bright-{b}" for b in bright}
+
+
+def test_a_benchmark_without_a_wording_of_its_own_takes_the_default_visibly() -> None:
+    prompt = prompts.load("e2rank-listwise-dataset").for_benchmark("mini")
+    assert prompt.generic
+    assert prompt.render(QUERY, DOCUMENTS) == prompts.load("e2rank-listwise").render(QUERY, DOCUMENTS)
+    assert not prompts.load("e2rank-listwise").for_benchmark("mini").generic, "worded alike for all"
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "expected"),
+    [
+        ("dl20", "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:what is a flea<|endoftext|>"),
+        ("mini", "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:what is a flea<|endoftext|>"),
+        ("robust04", "Instruct: Given a newswire query, retrieve relevant news articles that address the query.\nQuery:what is a flea<|endoftext|>"),
+        ("bright-sustainable-living", "Instruct: Given a sustainable_living post, retrieve relevant passages that help answer the post\nQuery:what is a flea<|endoftext|>"),
+    ],
+)  # fmt: skip
+def test_the_query_prompt_is_raw_text_without_a_blank_and_with_the_end_token(benchmark: str, expected: str) -> None:
+    assert prompts.load("e2rank-query").for_benchmark(benchmark).render(QUERY, end_token="<|endoftext|>") == expected
+
+
+def test_the_rankqwen3_prompt_has_blank_lines_around_passages_and_ends_without_a_newline() -> None:
+    (message,) = prompts.load("rankqwen3").render(QUERY, DOCUMENTS)
+    assert message == Message(
+        "user",
+        "I will provide you with 2 passages, each indicated by a numerical identifier []. Rank the passages based on their relevance to the "
+        "search query: what is a flea.\n\n[1] Fleas jump.\n\n[2] Dogs bark.\n\nSearch Query: what is a flea.\nRank the 2 passages above based "
+        "on their relevance to the search query. All the passages should be included and listed using identifiers, in descending order of "
+        "relevance. The output format should be [] > [] > ..., e.g., [4] > [2] > ..., Only respond with the ranking results, do not say "
+        "anything else or explain.",
+    )
+
+
+def test_the_rankgpt_prompt_is_one_exchange_a_passage() -> None:
+    assert prompts.load("rankgpt-multiturn").render(QUERY, DOCUMENTS) == (
+        Message("system", "You are RankGPT, an intelligent assistant that can rank passages based on their relevancy to the query."),
+        Message(
+            "user",
+            "I will provide you with 2 passages, each indicated by number identifier []. \n"
+            "Rank the passages based on their relevance to query: what is a flea.",
+        ),
+        Message("assistant", "Okay, please provide the passages."),
+        Message("user", "[1] Fleas jump."),
+        Message("assistant", "Received passage [1]."),
+        Message("user", "[2] Dogs bark."),
+        Message("assistant", "Received passage [2]."),
+        Message(
+            "user",
+            "Search Query: what is a flea. \nRank the 2 passages above based on their relevance to the search query. The passages should be "
+            "listed in descending order using identifiers. The most relevant passages should be listed first. The output format should be "
+            "[] > [], e.g., [1] > [2]. Only response the ranking results, do not say any word or explain.",
+        ),
+    )
+
+
+@given(query=st.text(), documents=st.lists(st.text(), min_size=1, max_size=3))
+def test_what_stands_in_a_query_or_document_is_never_taken_for_a_placeholder(query: str, documents: list[str]) -> None:
+    documents = [*documents, "{query} {documents} {{ {0} } {text}"]
+    query += " {documents}"
+    (message,) = prompts.load("e2rank-listwise").render(query, documents)
+    lines = "\n".join(f"[{i}] {d}" for i, d in enumerate(documents, start=1))
+    assert isinstance(message, Message)
+    assert message.content == (
+        "Given a web search query and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"
+        + lines + "\nSearch Query: " + query
+    )  # fmt: skip
+
+
+def test_a_prompt_without_documents_renders_with_none() -> None:
+    (message,) = prompts.load("e2rank-listwise").render(QUERY)
+    assert isinstance(message, Message)
+    assert message.content.endswith("Documents:\n\nSearch Query: what is a flea")
+
+
+@pytest.mark.parametrize("name", prompts.names())
+def test_every_shipped_prompt_says_its_file_name_and_its_source(name: str) -> None:
+    prompt = prompts.load(name)
+    assert prompt.name == name
+    assert prompt.file.source
+    assert prompt.file.notes
+
+
+def test_a_prompt_of_ones_own_is_loaded_by_its_path(tmp_path: Path) -> None:
+    assert prompts.load(write(tmp_path, LISTWISE)).render("q", ["a", "b"]) == (Message("user", "1=a;2=b | q"),)
+
+
+def test_doubled_braces_in_a_file_are_braces(tmp_path: Path) -> None:
+    name = write(tmp_path, LISTWISE.replace('"{documents} |', '"{{json}} {documents} |'))
+    assert prompts.load(name).render("q", ["a"]) == (Message("user", "{json} 1=a | q"),)
+
+
+def test_an_unknown_prompt_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match=r"no prompt 'rankqwen'.*'rankqwen3'"):
+        prompts.load("rankqwen")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{documents} |", "{documants} |", r"mine.yaml:6: key 'messages.0.content': nothing fills the placeholder \{documants\}. .*'documents'"),
+        ("{number}=", "{nmber}=", r"'document': nothing fills the placeholder \{nmber\}. .*'number'"),
+        ("| {query}", "|", r"mine.yaml: the placeholder \{query\} is missing"),
+        ("={text}", "=", r"mine.yaml: the placeholder \{text\} is missing"),
+        ("{documents} |", "|", r"mine.yaml: the placeholder \{documents\} and the key 'document' .* need each other"),
+        ('document: "{number}={text}"', "", r"mine.yaml: the placeholder \{documents\} and the key 'document' .* need each other"),
+        ("| {query}", "| {query", "'messages.0.content': .*\n?.*written twice"),
+        ("| {query}", "| {query!r}", "expected a bare name"),
+        ("| {query}", "| {query} {}", "expected a bare name"),
+        ("| {query}", "| {query:>9}", "expected a bare name"),
+        ("kind: listwise", "kind: query", "of kind 'query' must show no documents"),
+        ("kind: listwise", "kind: listwise\ntext: '{query}'", "either 'text' or 'messages'"),
+        ("separator:", "seperator:", "unknown key 'seperator'. .*'separator'"),
+        ("role: user", "role: usr", "usr"),
+        ("separator:", "default: {task: x}\nseparator:", r"key 'default': the value 'task' fills no placeholder"),
+        ("| {query}", "| {query} {task}", r"nothing fills the placeholder \{task\}"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_refused_with_place_and_nearest_name(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in LISTWISE
+    with pytest.raises(ConfigError, match=message):
+        prompts.load(write(tmp_path, LISTWISE.replace(old, new)))
+
+
+def test_a_benchmark_whose_wording_lacks_a_value_is_refused(tmp_path: Path) -> None:
+    text = LISTWISE.replace("| {query}", "| {query} {task}") + "default: {task: x}\nbenchmarks:\n  dl19: {tsk: y}\n"
+    with pytest.raises(ConfigError, match=r"'benchmarks.dl19': the placeholder \{task\} has no value here. .*'tsk'"):
+        prompts.load(write(tmp_path, text))
+
+
+def test_a_listwise_prompt_that_shows_no_documents_is_refused(tmp_path: Path) -> None:
+    text = "name: mine\nkind: listwise\nsource: by hand\ntext: '{query}'\n"
+    with pytest.raises(ConfigError, match="of kind 'listwise' must show documents"):
+        prompts.load(write(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
+        prompts.load(str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("name: mine", "name: other", True),
+        ("source: by hand", "source: elsewhere\nnotes: x", True),
+        ('separator: ";"', 'separator: ","', False),
+        ("{number}=", "{number}:", False),
+        ("| {query}", "/ {query}", False),
+        ("role: user", "role: system", False),
+    ],
+)
+def test_the_hash_covers_what_decides_the_rendering_and_nothing_else(tmp_path: Path, old: str, new: str, same: bool) -> None:
+    before = prompts.load(write(tmp_path, LISTWISE)).hash
+    assert len(before) == 64
+    assert (prompts.load(write(tmp_path, LISTWISE.replace(old, new))).hash == before) is same
+
+
+def test_the_hash_follows_the_wording_not_the_benchmark() -> None:
+    prompt = prompts.load("e2rank-query")
+    assert prompt.for_benchmark("dl19").hash == prompt.for_benchmark("mini").hash == prompt.hash
+    assert prompt.for_benchmark("scifact").hash != prompt.hash
