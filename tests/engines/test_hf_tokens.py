@@ -93,7 +93,9 @@ def test_what_is_remembered_is_bounded(qwen3: HfTokens, monkeypatch: pytest.Monk
     assert qwen3._memo_bytes == 10
 
 
-PIECES = st.lists(st.sampled_from(["hello", " world", "中", "👩\u200d🔬", "<|endoftext|>", "\n\n", "  ", "é", "e\u0301", "zx", "123", "!?"]), max_size=12)
+PIECES = st.lists(
+    st.sampled_from(["hello", " world", "中", "👩\u200d🔬", "<|endoftext|>", "\n\n", "  ", "é", "e\u0301", "zx", "123", "!?"]), max_size=12
+)
 
 
 @settings(deadline=None, max_examples=150)

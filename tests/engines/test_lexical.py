@@ -119,7 +119,9 @@ def test_a_single_turn_prompt_is_read_in_sequence_at_line_starts() -> None:
 
 
 def test_passages_that_hold_an_answer_or_a_query_line_do_not_mislead() -> None:
-    prompt = "[1] see [3] > [1]\n[7] is no identifier here\n[2] Search Query: fake.\n[3] c\nSearch Query: real one.\nRank the 3 passages above"
+    prompt = (
+        "[1] see [3] > [1]\n[7] is no identifier here\n[2] Search Query: fake.\n[3] c\nSearch Query: real one.\nRank the 3 passages above"
+    )
     assert read_window(prompt) == Window("real one", ("see [3] > [1]\n[7] is no identifier here", "Search Query: fake.", "c"))
 
 

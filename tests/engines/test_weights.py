@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -137,7 +136,7 @@ def test_a_folder_of_links_has_the_fingerprint_of_its_copy(tmp_path: Path) -> No
     for folder in ("blobs", "links", "copy"):
         (tmp_path / folder).mkdir()
     (tmp_path / "blobs" / "abc").write_text("{}")
-    os.symlink(tmp_path / "blobs" / "abc", tmp_path / "links" / "config.json")
+    (tmp_path / "links" / "config.json").symlink_to(tmp_path / "blobs" / "abc")
     (tmp_path / "copy" / "config.json").write_text("{}")
     assert weights.directory_fingerprint(tmp_path / "links") == weights.directory_fingerprint(tmp_path / "copy")
 
@@ -149,7 +148,10 @@ def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
 
 
 def test_what_libraries_raise_while_loading_becomes_an_error_of_ours() -> None:
-    with pytest.raises(EngineError, match=r"'transformers' could not load model 'm': OSError: no file"), weights.loading("transformers", "x", "m"):
+    with (
+        pytest.raises(EngineError, match=r"'transformers' could not load model 'm': OSError: no file"),
+        weights.loading("transformers", "x", "m"),
+    ):
         raise OSError("no file\nand much more")
     with pytest.raises(MissingExtra, match="No module named 'y'"), weights.loading("transformers", "x", "m"):
         raise ModuleNotFoundError("No module named 'y'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,18 @@ from hypothesis import strategies as st
 
 from rerankbench import prompts
 from rerankbench.errors import ConfigError
+from rerankbench.prompts import Prompt
 from rerankbench.records import Message
 
 QUERY = "what is a flea"
 DOCUMENTS = ["Fleas jump.", "Dogs bark."]
+
+
+def chat(prompt: Prompt, documents: Sequence[str] = DOCUMENTS, query: str = QUERY, end_token: str = "") -> list[tuple[str, str]]:
+    """Roles and contents of a rendered chat."""
+    messages = prompt.render(query, documents, end_token=end_token)
+    assert not isinstance(messages, str)
+    return [(m.role, m.content) for m in messages]
 
 
 def write(folder: Path, text: str) -> str:
@@ -34,40 +43,52 @@ separator: ";"
 
 
 def test_the_authors_code_prompt_is_byte_equal_to_the_published_evaluation() -> None:
-    (message,) = prompts.load("e2rank-listwise").render(QUERY, DOCUMENTS)
-    assert message == Message(
-        "user",
+    expected = (
         "Given a web search query and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"
-        "[1] Fleas jump.\n[2] Dogs bark.\nSearch Query: what is a flea",
+        "[1] Fleas jump.\n[2] Dogs bark.\nSearch Query: what is a flea"
     )
+    assert chat(prompts.load("e2rank-listwise")) == [("user", expected)]
 
 
 def test_the_readme_prompt_has_end_tokens_inside_and_neither_newline_before_nor_blank_after_the_search_query() -> None:
-    (message,) = prompts.load("e2rank-listwise-readme").render(QUERY, DOCUMENTS, end_token="<|endoftext|>")
-    assert message == Message(
-        "user",
+    expected = (
         "Given a web search query and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"
-        "[1] Fleas jump.<|endoftext|>\n[2] Dogs bark.<|endoftext|>Search Query:what is a flea",
+        "[1] Fleas jump.<|endoftext|>\n[2] Dogs bark.<|endoftext|>Search Query:what is a flea"
     )
+    assert chat(prompts.load("e2rank-listwise-readme"), end_token="<|endoftext|>") == [("user", expected)]
 
 
 @pytest.mark.parametrize(
-    ("benchmark", "beginning"),
+    ("benchmark", "task", "label"),
     [
-        ("dl19", "Given a web search query and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"),
-        ("trec-covid", "Given a query on COVID-19 and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"),
-        ("touche2020", "Given a question and some arguments, rerank the detailed and persuasive arguments that answer the question:\nArguments:\n"),
-        ("dbpedia", "Given a query and some relevant entities, rerank the best descriptions from DBPedia:\nEntities:\n"),
-        ("signal1m", "Given a news article title and some relevant tweets, rerank the tweets that are most relevant to the query:\nTweets:\n"),
-        ("bright-earth-science", "Given an earth science post and some relevant passages, rerank the passages that help answer the post:\nPassages:\n"),
-        ("bright-leetcode", "Given a coding problem and some relevant examples, rerank the examples that help answer the problem:\nExamples:\n"),
-        ("bright-theoremqa-theorems", "Given a Math problem and some relevant theorems, rerank the theorems that help answer the problem:\nTheorems:\n"),
+        ("dl19", "Given a web search query and some relevant documents, rerank the documents that answer the query", "Documents"),
+        ("trec-covid", "Given a query on COVID-19 and some relevant documents, rerank the documents that answer the query", "Documents"),
+        (
+            "touche2020",
+            "Given a question and some arguments, rerank the detailed and persuasive arguments that answer the question",
+            "Arguments",
+        ),
+        ("dbpedia", "Given a query and some relevant entities, rerank the best descriptions from DBPedia", "Entities"),
+        (
+            "signal1m",
+            "Given a news article title and some relevant tweets, rerank the tweets that are most relevant to the query",
+            "Tweets",
+        ),
+        (
+            "bright-earth-science",
+            "Given an earth science post and some relevant passages, rerank the passages that help answer the post",
+            "Passages",
+        ),
+        (
+            "bright-theoremqa-theorems",
+            "Given a Math problem and some relevant theorems, rerank the theorems that help answer the problem",
+            "Theorems",
+        ),
     ],
-)  # fmt: skip
-def test_the_dataset_prompt_has_the_wording_of_its_benchmark(benchmark: str, beginning: str) -> None:
+)
+def test_the_dataset_prompt_has_the_wording_of_its_benchmark(benchmark: str, task: str, label: str) -> None:
     prompt = prompts.load("e2rank-listwise-dataset").for_benchmark(benchmark)
-    (message,) = prompt.render(QUERY, DOCUMENTS)
-    assert message == Message("user", beginning + "[1] Fleas jump.\n[2] Dogs bark.\nSearch Query: what is a flea")
+    assert chat(prompt) == [("user", f"{task}:\n{label}:\n[1] Fleas jump.\n[2] Dogs bark.\nSearch Query: what is a flea")]
     assert not prompt.generic
 
 
@@ -90,28 +111,29 @@ def test_a_benchmark_without_a_wording_of_its_own_takes_the_default_visibly() ->
 
 
 @pytest.mark.parametrize(
-    ("benchmark", "expected"),
+    ("benchmark", "task"),
     [
-        ("dl20", "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:what is a flea<|endoftext|>"),
-        ("mini", "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:what is a flea<|endoftext|>"),
-        ("robust04", "Instruct: Given a newswire query, retrieve relevant news articles that address the query.\nQuery:what is a flea<|endoftext|>"),
-        ("bright-sustainable-living", "Instruct: Given a sustainable_living post, retrieve relevant passages that help answer the post\nQuery:what is a flea<|endoftext|>"),
+        ("dl20", "Given a web search query, retrieve relevant passages that answer the query"),
+        ("mini", "Given a web search query, retrieve relevant passages that answer the query"),
+        ("robust04", "Given a newswire query, retrieve relevant news articles that address the query."),
+        ("bright-sustainable-living", "Given a sustainable_living post, retrieve relevant passages that help answer the post"),
     ],
-)  # fmt: skip
-def test_the_query_prompt_is_raw_text_without_a_blank_and_with_the_end_token(benchmark: str, expected: str) -> None:
-    assert prompts.load("e2rank-query").for_benchmark(benchmark).render(QUERY, end_token="<|endoftext|>") == expected
+)
+def test_the_query_prompt_is_raw_text_without_a_blank_and_with_the_end_token(benchmark: str, task: str) -> None:
+    rendered = prompts.load("e2rank-query").for_benchmark(benchmark).render(QUERY, end_token="<|endoftext|>")
+    assert rendered == f"Instruct: {task}\nQuery:what is a flea<|endoftext|>"
 
 
 def test_the_rankqwen3_prompt_has_blank_lines_around_passages_and_ends_without_a_newline() -> None:
-    (message,) = prompts.load("rankqwen3").render(QUERY, DOCUMENTS)
-    assert message == Message(
-        "user",
-        "I will provide you with 2 passages, each indicated by a numerical identifier []. Rank the passages based on their relevance to the "
-        "search query: what is a flea.\n\n[1] Fleas jump.\n\n[2] Dogs bark.\n\nSearch Query: what is a flea.\nRank the 2 passages above based "
-        "on their relevance to the search query. All the passages should be included and listed using identifiers, in descending order of "
-        "relevance. The output format should be [] > [] > ..., e.g., [4] > [2] > ..., Only respond with the ranking results, do not say "
-        "anything else or explain.",
+    expected = (
+        "I will provide you with 2 passages, each indicated by a numerical identifier []. Rank the passages based on their relevance to "
+        "the search query: what is a flea.\n\n[1] Fleas jump.\n\n[2] Dogs bark.\n\nSearch Query: what is a flea.\n"
+        "Rank the 2 passages above based on their relevance to the search query. "
+        "All the passages should be included and listed using identifiers, in descending order of relevance. "
+        "The output format should be [] > [] > ..., e.g., [4] > [2] > ..., "
+        "Only respond with the ranking results, do not say anything else or explain."
     )
+    assert chat(prompts.load("rankqwen3")) == [("user", expected)]
 
 
 def test_the_rankgpt_prompt_is_one_exchange_a_passage() -> None:
@@ -129,9 +151,10 @@ def test_the_rankgpt_prompt_is_one_exchange_a_passage() -> None:
         Message("assistant", "Received passage [2]."),
         Message(
             "user",
-            "Search Query: what is a flea. \nRank the 2 passages above based on their relevance to the search query. The passages should be "
-            "listed in descending order using identifiers. The most relevant passages should be listed first. The output format should be "
-            "[] > [], e.g., [1] > [2]. Only response the ranking results, do not say any word or explain.",
+            "Search Query: what is a flea. \nRank the 2 passages above based on their relevance to the search query. "
+            "The passages should be listed in descending order using identifiers. "
+            "The most relevant passages should be listed first. The output format should be [] > [], e.g., [1] > [2]. "
+            "Only response the ranking results, do not say any word or explain.",
         ),
     )
 
@@ -140,19 +163,15 @@ def test_the_rankgpt_prompt_is_one_exchange_a_passage() -> None:
 def test_what_stands_in_a_query_or_document_is_never_taken_for_a_placeholder(query: str, documents: list[str]) -> None:
     documents = [*documents, "{query} {documents} {{ {0} } {text}"]
     query += " {documents}"
-    (message,) = prompts.load("e2rank-listwise").render(query, documents)
     lines = "\n".join(f"[{i}] {d}" for i, d in enumerate(documents, start=1))
-    assert isinstance(message, Message)
-    assert message.content == (
-        "Given a web search query and some relevant documents, rerank the documents that answer the query:\nDocuments:\n"
-        + lines + "\nSearch Query: " + query
-    )  # fmt: skip
+    instruction = "Given a web search query and some relevant documents, rerank the documents that answer the query:"
+    expected = f"{instruction}\nDocuments:\n{lines}\nSearch Query: {query}"
+    assert chat(prompts.load("e2rank-listwise"), documents, query) == [("user", expected)]
 
 
 def test_a_prompt_without_documents_renders_with_none() -> None:
-    (message,) = prompts.load("e2rank-listwise").render(QUERY)
-    assert isinstance(message, Message)
-    assert message.content.endswith("Documents:\n\nSearch Query: what is a flea")
+    ((_, content),) = chat(prompts.load("e2rank-listwise"), [])
+    assert content.endswith("Documents:\n\nSearch Query: what is a flea")
 
 
 @pytest.mark.parametrize("name", prompts.names())
@@ -180,7 +199,7 @@ def test_an_unknown_prompt_is_refused_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("{documents} |", "{documants} |", r"mine.yaml:6: key 'messages.0.content': nothing fills the placeholder \{documants\}. .*'documents'"),
+        ("{documents} |", "{documants} |", r"yaml:6: .*'messages.0.content': nothing fills the placeholder \{documants\}.*'documents'"),
         ("{number}=", "{nmber}=", r"'document': nothing fills the placeholder \{nmber\}. .*'number'"),
         ("| {query}", "|", r"mine.yaml: the placeholder \{query\} is missing"),
         ("={text}", "=", r"mine.yaml: the placeholder \{text\} is missing"),

@@ -69,7 +69,7 @@ class WordTokens:
     """Counts words and end tokens, and two special tokens on top."""
 
     token = re.compile(r"<\|endoftext\|>|(?:(?!<\|endoftext\|>)\S)+")
-    max_tokens = 40
+    max_tokens = 41
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(self.token.findall(t)) + 2 for t in texts]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from rankers.fakes import END, ChatEmbedder, CountingEmbedder, HashEmbedder, Writer, candidates, parts
 
+from rankers.fakes import END, ChatEmbedder, CountingEmbedder, HashEmbedder, Writer, candidates, parts
 from rerankbench.clock import Clock
 from rerankbench.errors import ConfigError, DataError, EngineError, OverLengthError
 from rerankbench.protocols import Floats
@@ -57,8 +57,8 @@ def test_the_order_is_the_stable_argsort_of_the_plain_formula(
     lists: list[tuple[str, list[str]]], profile: str, mode: str, shown: int, max_words: int
 ) -> None:
     batch = [candidates(str(i), texts, query) for i, (query, texts) in enumerate(lists)]
-    options = {"profile": profile, "mode": mode, "documents_in_prompt": shown, "max_words": max_words}
-    ranked = ranker(HashEmbedder(), "dbpedia", **options).rank(batch)
+    engine = HashEmbedder()
+    ranked = ranker(engine, "dbpedia", profile=profile, mode=mode, documents_in_prompt=shown, max_words=max_words).rank(batch)
     expected = [formula(HashEmbedder(), one, profile, mode, shown, max_words) for one in batch]
     assert [r.ranking.doc_ids for r in ranked] == expected
     assert [r.ranking.query_id for r in ranked] == [one.query.id for one in batch]
@@ -173,11 +173,11 @@ def test_calls_and_phases_are_recorded() -> None:
     ranked = ranker(CountingEmbedder(), clock=clock).rank([candidates("1", ["a b", "c"], "q"), candidates("2", ["c"], "q r")])
     assert [s.name for s in clock.spans] == ["build prompt", "check lengths", "encode documents", "encode prompt", "score"]
     assert all(s.query_ids == ("1", "2") for s in clock.spans)
-    # Tokens: words, an end token a document, and two special ones a text: "a b" 5, "c" 4. The prompt of query 1 has 15 words of
+    # Tokens: words, an end token a document, and two special ones a text: "a b" 5, "c" 4. The prompt of query 1 has 16 words of
     # instruction, "Documents:", "[1] a b [2] c", "Search Query: q" and two special tokens.
     documents, prompt = ranked[0].calls
     assert (documents.phase, documents.prompt_tokens, documents.batch_size) == ("encode documents", 9, 2)
-    assert (prompt.phase, prompt.prompt_tokens, prompt.batch_size) == ("encode prompt", 15 + 1 + 5 + 3 + 2, 2)
+    assert (prompt.phase, prompt.prompt_tokens, prompt.batch_size) == ("encode prompt", 16 + 1 + 5 + 3 + 2, 2)
     assert ranked[1].calls[0].prompt_tokens == 4
     assert all(c.completion_tokens == 0 and c.text == "" and c.seconds >= 0 for r in ranked for c in r.calls)
 
@@ -197,20 +197,20 @@ def test_cut_and_empty_documents_are_counted_once_a_query() -> None:
     )
 
 
-# WordTokens counts words and two special tokens, and takes 40 of them. The generic prompt has 15 words of instruction, "Documents:",
-# one identifier a document, "Search Query:" and the query: 15 + 1 + 2 + 2 + documents + query = 20 + documents + query.
+# WordTokens counts words and two special tokens, and takes 41 of them. The generic prompt has 16 words of instruction, "Documents:",
+# one identifier a document, "Search Query:" and the query: 16 + 1 + 2 + 2 = 21, and identifiers, documents and query.
 
 
 def test_a_prompt_that_is_too_long_has_its_documents_cut_evenly_and_keeps_its_query() -> None:
     engine = CountingEmbedder()
     texts = ["a1 a2 a3 a4 a5 a6 a7 a8 a9", "b1", "c1 c2 c3 c4 c5 c6 c7 c8"]
     (ranked,) = ranker(engine).rank([candidates("1", texts, "who asks")])
-    # 20 + 3 identifiers + 2 query words = 25, and 18 words of documents make 43. 15 words may stay: 7 + 1 + 7.
+    # 21 + 3 identifiers + 2 query words = 26, and 18 words of documents make 44. 15 words may stay: 7 + 1 + 7.
     assert engine.asked[1] == [f"{GENERIC}\nDocuments:\n[1] a1 a2 a3 a4 a5 a6 a7\n[2] b1\n[3] c1 c2 c3 c4 c5 c6 c7\nSearch Query: who asks"]
     assert engine.asked[0][0] == texts[0] + END, "what is encoded as a document stays whole"
-    assert ranked.calls[1].prompt_tokens == 40
+    assert ranked.calls[1].prompt_tokens == 41
     assert ranked.defects == (
-        Defect(DefectKind.SHORTENED, "prompt of 43 tokens made to fit 40: its documents cut to their first 7 words", 2),
+        Defect(DefectKind.SHORTENED, "prompt of 44 tokens made to fit 41: its documents cut to their first 7 words", 2),
     )
 
 
@@ -224,12 +224,12 @@ def test_a_query_that_is_too_long_on_its_own_loses_words_from_its_end() -> None:
     engine = CountingEmbedder()
     query = " ".join(f"q{i}" for i in range(30))
     (ranked,) = ranker(engine).rank([candidates("1", ["a b"], query)])
-    # 20 + 1 identifier leave 19 words.
+    # 21 + 1 identifier leave 19 words.
     kept = " ".join(f"q{i}" for i in range(19))
     assert engine.asked[1] == [f"{GENERIC}\nDocuments:\n[1] \nSearch Query: {kept}"]
     assert ranked.defects == (
-        Defect(DefectKind.SHORTENED, "prompt of 53 tokens made to fit 40: its documents cut to their first 0 words", 1),
-        Defect(DefectKind.OVER_LENGTH, "prompt of 53 tokens made to fit 40: the query cut to its first 19 of 30 words"),
+        Defect(DefectKind.SHORTENED, "prompt of 54 tokens made to fit 41: its documents cut to their first 0 words", 1),
+        Defect(DefectKind.OVER_LENGTH, "prompt of 54 tokens made to fit 41: the query cut to its first 19 of 30 words"),
     )
 
 
@@ -237,33 +237,33 @@ def test_a_plain_query_that_is_too_long_loses_words_and_keeps_its_end_token() ->
     engine = CountingEmbedder()
     query = " ".join(f"q{i}" for i in range(50))
     (ranked,) = ranker(engine, mode="query-only").rank([candidates("1", ["a"], query)])
-    # "Instruct:" and 12 words, "Query:q0", the end token and two special ones: 16 and one a further word, so 25 words stay.
+    # "Instruct:" and 12 words, the end token and two special ones are 16; "Query:" is one token with the first word: 25 words stay.
     assert engine.asked[1][0].endswith(f"Query:{' '.join(f'q{i}' for i in range(25))}{END}")
     assert [d.kind for d in ranked.defects] == [DefectKind.OVER_LENGTH]
-    assert ranked.calls[1].prompt_tokens == 40
+    assert ranked.calls[1].prompt_tokens == 41
 
 
 def test_truncating_cuts_from_the_right_and_says_that_the_query_was_lost() -> None:
     engine = CountingEmbedder()
     (ranked,) = ranker(engine, overflow="truncate").rank([candidates("1", ["x " * 30], "who asks")])
-    # 17 words before the document's, two special tokens: 21 of its words are left.
+    # 18 words before the document's, two special tokens: 21 of its words are left.
     assert engine.asked[1] == [f"{GENERIC}\nDocuments:\n[1] {' '.join(['x'] * 21)}"]
-    assert ranked.defects == (Defect(DefectKind.TRUNCATED, "13 of 53 tokens cut from the right, the query at its end with them"),)
+    assert ranked.defects == (Defect(DefectKind.TRUNCATED, "13 of 54 tokens cut from the right, the query at its end with them"),)
 
 
 def test_truncating_a_prompt_whose_query_stands_in_front_leaves_the_query(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("name: m\nkind: listwise\nsource: x\ntext: '{query}: {documents}'\ndocument: '{text}'\nseparator: ' '\n")
-    (ranked,) = ranker(CountingEmbedder(), overflow="truncate", profile=str(mine)).rank([candidates("1", ["x " * 38], "who asks")])
+    (ranked,) = ranker(CountingEmbedder(), overflow="truncate", profile=str(mine)).rank([candidates("1", ["x " * 39], "who asks")])
     assert [d.detail for d in ranked.defects if d.kind is DefectKind.TRUNCATED][
         -1
-    ] == "2 of 42 tokens cut from the right, the query is whole"
+    ] == "2 of 43 tokens cut from the right, the query is whole"
 
 
 def test_stopping_names_query_lengths_and_what_to_do() -> None:
-    with pytest.raises(OverLengthError, match=r"'q7': its prompt has 53 tokens, the limit is 40.\nSet overflow"):
+    with pytest.raises(OverLengthError, match=r"'q7': its prompt has 54 tokens, the limit is 41.\nSet overflow"):
         ranker(CountingEmbedder(), overflow="error").rank([candidates("q7", ["x " * 30], "who asks")])
-    with pytest.raises(OverLengthError, match=r"'q8': a document has 53 tokens, the engine takes 40.\nSet overflow"):
+    with pytest.raises(OverLengthError, match=r"'q8': a document has 53 tokens, the engine takes 41.\nSet overflow"):
         ranker(CountingEmbedder(), overflow="error").rank([candidates("q7", ["a"]), candidates("q8", ["x " * 50])])
 
 
@@ -279,13 +279,13 @@ def test_an_instruction_that_does_not_fit_stops_whatever_the_rule() -> None:
 def test_a_document_that_is_too_long_is_cut_from_the_right_and_keeps_its_end_token(overflow: str) -> None:
     engine = CountingEmbedder()
     (ranked,) = ranker(engine, overflow=overflow, documents_in_prompt=1).rank([candidates("1", ["a", "x " * 50, "y " * 60, "x " * 50])])
-    # 40 less two special tokens and the end token: 37 words.
-    assert engine.asked[0] == [f"a{END}", " ".join(["x"] * 37) + END, " ".join(["y"] * 37) + END]
+    # 41 less two special tokens and the end token: 38 words.
+    assert engine.asked[0] == [f"a{END}", " ".join(["x"] * 38) + END, " ".join(["y"] * 38) + END]
     assert ranked.defects == (
-        Defect(DefectKind.TRUNCATED, "documents cut from the right to the engine's 40 tokens, the end token kept", 3),
+        Defect(DefectKind.TRUNCATED, "documents cut from the right to the engine's 41 tokens, the end token kept", 3),
     )
-    # "a" and its end token and two special ones: 4; the other three have 40 each.
-    assert ranked.calls[0].prompt_tokens == 4 + 3 * 40
+    # "a" and its end token and two special ones: 4; the other three have 41 each.
+    assert ranked.calls[0].prompt_tokens == 4 + 3 * 41
 
 
 def test_an_engine_that_gives_other_than_one_vector_a_text_is_refused() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rankers.fakes import candidates, parts
 
+from rankers.fakes import candidates, parts
 from rerankbench.rankers.identity import IdentityRanker, NoOptions, OracleRanker
 from rerankbench.records import CandidateList, Document, Query, Ranking
 

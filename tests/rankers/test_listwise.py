@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from rankers.fakes import CountingWriter, HashEmbedder, Writer, as_text, candidates, parts
 
+from rankers.fakes import CountingWriter, HashEmbedder, Writer, as_text, candidates, parts
 from rerankbench.clock import Clock
 from rerankbench.errors import ConfigError, EngineError, OverLengthError
 from rerankbench.protocols import Engine
 from rerankbench.rankers.listwise import ListwiseOptions, ListwiseRanker
-from rerankbench.records import Call, CandidateList, Defect, DefectKind, Prompt
+from rerankbench.records import Call, CandidateList, Defect, DefectKind, Prompt, Ranked, Ranking
 
 PASSAGE = re.compile(r"^\[(\d+)\] ?(\S*)", re.MULTILINE)
 
@@ -126,9 +126,12 @@ def test_a_batch_in_lock_step_equals_its_lists_one_by_one(
 ) -> None:
     step = data.draw(st.integers(1, window))
     batch = [candidates(str(i), documents(depth), f"query {i}") for i, depth in enumerate(depths)]
-    options = {"window": window, "step": step, "passes": passes, "initial_order": order}
-    together = ranker(Writer(noise), **options).rank(batch)
-    alone = [ranker(Writer(noise), **options).rank([one])[0] for one in batch]
+
+    def rank(lists: list[CandidateList]) -> list[Ranked]:
+        return ranker(Writer(noise), window=window, step=step, passes=passes, initial_order=order).rank(lists)
+
+    together = rank(batch)
+    alone = [rank([one])[0] for one in batch]
     assert [r.ranking for r in together] == [r.ranking for r in alone]
     assert [r.defects for r in together] == [r.defects for r in alone]
     assert [r.ranking for r in together] == [
@@ -136,16 +139,14 @@ def test_a_batch_in_lock_step_equals_its_lists_one_by_one(
     ]
 
 
-def by_the_rule(one: CandidateList, window: int, step: int, passes: int, order: str, got: tuple[str, ...]) -> object:
-    """PROTOCOL.md, one document list at a time, in slices; a random start cannot be foretold, only checked for being a permutation."""
-    from rerankbench.records import Ranking
-
+def by_the_rule(one: CandidateList, window: int, step: int, passes: int, order: str, got: tuple[str, ...]) -> Ranking:
+    """PROTOCOL.md, one list at a time, in slices; a random start cannot be foretold, only checked for being a permutation."""
     if order == "random":
         assert sorted(got) == sorted(d.id for d in one.documents)
         return Ranking(one.query.id, got)
     ids = [d.id for d in one.documents]
     if order == "reverse":
-        ids = ids[::-1]
+        ids.reverse()
     for _ in range(passes):
         end = len(ids)
         while end > 0:
@@ -163,24 +164,26 @@ def by_the_rule(one: CandidateList, window: int, step: int, passes: int, order: 
 
 def rankqwen3(query: str, passages: str, count: int) -> str:
     return (
-        f"I will provide you with {count} passages, each indicated by a numerical identifier []. Rank the passages based on their relevance to "
-        f"the search query: {query}.\n\n{passages}\n\nSearch Query: {query}.\nRank the {count} passages above based on their relevance to the "
-        "search query. All the passages should be included and listed using identifiers, in descending order of relevance. The output format "
-        "should be [] > [] > ..., e.g., [4] > [2] > ..., Only respond with the ranking results, do not say anything else or explain."
+        f"I will provide you with {count} passages, each indicated by a numerical identifier []. "
+        f"Rank the passages based on their relevance to the search query: {query}.\n\n{passages}\n\nSearch Query: {query}.\n"
+        f"Rank the {count} passages above based on their relevance to the search query. "
+        "All the passages should be included and listed using identifiers, in descending order of relevance. "
+        "The output format should be [] > [] > ..., e.g., [4] > [2] > ..., "
+        "Only respond with the ranking results, do not say anything else or explain."
     )
 
 
 def test_the_first_pass_meets_the_list_in_the_order_asked_for() -> None:
     one = candidates("1", documents(20))
 
-    def kept(**options: object) -> tuple[str, ...]:
-        return ranker(Writer(forwards), **options).rank([one])[0].ranking.doc_ids
+    def kept(order: str, seed: int = 0) -> tuple[str, ...]:
+        return ranker(Writer(forwards), initial_order=order, seed=seed).rank([one])[0].ranking.doc_ids
 
-    assert kept(initial_order="reverse") == tuple(f"d{i}" for i in range(19, -1, -1))
-    shuffled = kept(initial_order="random", seed=1)
+    assert kept("reverse") == tuple(f"d{i}" for i in range(19, -1, -1))
+    shuffled = kept("random", 1)
     assert sorted(shuffled) == sorted(d.id for d in one.documents)
-    assert kept(initial_order="random", seed=1) == shuffled, "the same seed draws the same order"
-    assert kept(initial_order="random", seed=2) != shuffled
+    assert kept("random", 1) == shuffled, "the same seed draws the same order"
+    assert kept("random", 2) != shuffled
 
 
 def test_a_random_order_depends_on_the_query_and_not_on_its_neighbours() -> None:
@@ -223,30 +226,18 @@ def test_another_prompt_is_a_matter_of_its_name() -> None:
     assert len(engine.asked[0][0]) == 8, "system, two turns before, an exchange a passage, one turn after"
 
 
-class Roomy(CountingWriter):
-    # The prompt of two passages has 96 words besides passages and query, which stands in it twice, and 2 special tokens.
-    max_tokens = 96 + 2 + 12 + 5
-
-
-def words_besides() -> int:
-    return len(rankqwen3("", "", 2).split())
-
-
 def test_a_prompt_that_leaves_no_room_for_the_answer_has_its_passages_cut_evenly() -> None:
-    engine = Roomy(forwards)
-    # Without query and passages: "query: ." keeps its full stop as a word of its own where the query is missing, so count with one.
+    # Everything but the passages' words, and two special tokens; 6 more for words of passages, 5 for the answer.
     fixed = len(rankqwen3("q", "[1] \n\n[2] ", 2).split()) + 2
-    engine.max_tokens = fixed + 6 + 5  # type: ignore[misc]
+
+    class Roomy(CountingWriter):
+        max_tokens = fixed + 6 + 5
+
+    engine = Roomy(forwards)
     (ranked,) = ranker(engine, max_new_tokens=5).rank([candidates("1", ["a1 a2 a3 a4 a5", "b1 b2 b3 b4"], "q")])
-    # 6 words may stay: 3 a passage.
     assert "[1] a1 a2 a3\n\n[2] b1 b2 b3\n\n" in as_text(engine.asked[0][0])
-    assert ranked.defects == (
-        Defect(
-            DefectKind.SHORTENED,
-            f"window 1-2: prompt of {fixed + 9} tokens made to fit {fixed + 6}: its documents cut to their first 3 words",
-            2,
-        ),
-    )
+    made = f"prompt of {fixed + 9} tokens made to fit {fixed + 6}"
+    assert ranked.defects == (Defect(DefectKind.SHORTENED, f"window 1-2: {made}: its documents cut to their first 3 words", 2),)
 
 
 def test_truncating_a_prompt_hands_over_its_text_and_stopping_names_the_query() -> None:
@@ -254,7 +245,7 @@ def test_truncating_a_prompt_hands_over_its_text_and_stopping_names_the_query() 
     (ranked,) = ranker(engine, max_new_tokens=5, overflow="truncate").rank([candidates("1", ["a " * 50, "b"], "who asks")])
     (prompt,) = engine.asked[0]
     assert isinstance(prompt, str)
-    assert engine.count_tokens([prompt]) == [35]
+    assert engine.count_tokens([prompt]) == [36]
     assert "the query at its end with them" in ranked.defects[0].detail
     with pytest.raises(OverLengthError, match="'q7': its prompt has"):
         ranker(CountingWriter(forwards), max_new_tokens=5, overflow="error").rank([candidates("q7", ["a " * 50, "b"])])
@@ -269,7 +260,7 @@ def test_what_does_not_fit_together_is_refused() -> None:
     with pytest.raises(ConfigError, match="needs an engine that generates text, got HashEmbedder"):
         ranker(HashEmbedder())
     with pytest.raises(ConfigError, match="leaves none for a prompt"):
-        ranker(CountingWriter(forwards), max_new_tokens=40)
+        ranker(CountingWriter(forwards), max_new_tokens=41)
 
 
 def test_an_engine_that_gives_other_than_one_answer_a_prompt_is_refused() -> None:

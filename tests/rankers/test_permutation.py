@@ -63,7 +63,7 @@ ANSWERS = st.one_of(
 )
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(answer=ANSWERS, size=st.integers(0, 25))
 def test_any_text_gives_the_permutation_of_the_rule_and_defects_that_add_up(answer: str, size: int) -> None:
     order, defects = parse_permutation(answer, size)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-import yaml
 
 from rerankbench.cli.options import DEFAULT_RUNS, Data, Json, Runs, open_planner
 from rerankbench.cli.output import print_facts, print_json, print_table

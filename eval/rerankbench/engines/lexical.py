@@ -147,7 +147,7 @@ def _parts(word: str) -> Iterator[str]:
 
 
 def stem(word: str) -> str:
-    """Fold English plurals into singulars (the "S stemmer" of Harman, 1991)."""
+    """Fold English plurals into singulars, after the "S stemmer" (Harman, 1991)."""
     if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us")):
         return word
     if word.endswith("ies") and not word.endswith(("eies", "aies")):

@@ -66,6 +66,7 @@ class SentenceTransformersEngine(ReadsTokens):
             self._model = SentenceTransformer(
                 str(folder), device=str(self._device), local_files_only=True, model_kwargs={"dtype": options.dtype}
             ).eval()
+        self._refuse_chat_wrapping()
         self.tokens = HfTokens(self._model.tokenizer, max_tokens=self._limit())
 
     @classmethod
@@ -110,6 +111,18 @@ class SentenceTransformersEngine(ReadsTokens):
     def _dimensions(self) -> int:
         named: Any = getattr(self._model, "get_embedding_dimension", None) or self._model.get_sentence_embedding_dimension
         return int(named())
+
+    def _refuse_chat_wrapping(self) -> None:
+        """
+        Raises:
+            EngineError: the model's settings make the library (6 and later) wrap every text in a chat, which this engine does not do.
+        """
+        backbone: Any = self._model[0]
+        if "message" in getattr(backbone, "modality_config", {}):
+            raise EngineError(
+                f"Model {self.options.model!r} is set up to read each text as a chat turn, and this engine gives texts as they are.",
+                hint="Use the engine 'transformers', or name the modality 'text' alone in the model's sentence_bert_config.json.",
+            )
 
     def _limit(self) -> int:
         """The longest input in tokens.

@@ -1,14 +1,16 @@
 """Decoder models through the transformers library, in this process: last-token embeddings, or greedy generation.
 
-One engine loads one thing, as `task` says: the headless model for embeddings, or the model with its language head.
+The weights are loaded when they are first needed: without the language head for embeddings, with it for generation, never both at
+once. So the first call takes as long as loading does; who measures time warms up before.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
 EXTRA = "transformers"
+Task = Literal["embed", "generate"]
 
 
 class TransformersOptions(config.Options):
@@ -32,7 +35,6 @@ class TransformersOptions(config.Options):
     Attributes:
         model: A name on the hub, or a folder.
         revision: Branch, tag or commit of a hub model.
-        task: ``embed`` or ``generate``: the one capability that the engine has.
         dtype: ``auto`` takes the type that the weights are stored in.
         device: ``auto`` takes the first CUDA device where there is one.
         attention: The library's attention implementation; ``auto`` leaves the choice to it.
@@ -43,7 +45,6 @@ class TransformersOptions(config.Options):
 
     model: str
     revision: str = "main"
-    task: Literal["embed", "generate"] = "embed"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
@@ -55,42 +56,33 @@ class TransformersOptions(config.Options):
 class TransformersEngine(ReadsTokens):
     """A decoder model in this process.
 
-    Attributes:
-        embed, generate: Only the one of the engine's task is there, so that a check for a capability tells the truth.
-
     Raises:
         MissingExtra: torch or transformers is not installed.
         MissingWeights: the model is not at hand.
-        EngineError: the model cannot be loaded, or its files lack some of its weights.
+        EngineError: the tokenizer or the configuration cannot be loaded, or the device does not exist; at the first call: the
+            weights cannot be loaded, or some are missing.
     """
 
     Options: ClassVar = TransformersOptions
     name: ClassVar[str] = "transformers"
     caveat: ClassVar[str] = ""
 
-    embed: Callable[[Sequence[str]], Floats]
-    generate: Callable[..., list[Call]]
-
     def __init__(self, options: TransformersOptions) -> None:
         weights.require(self.name, EXTRA, "torch", "transformers")
-        folder = weights.model_folder(options.model, options.revision)
+        self._folder = weights.model_folder(options.model, options.revision)
         self.options = options
         with weights.loading(self.name, EXTRA, options.model):
             import torch
+            from transformers import AutoConfig
 
             self._torch = torch
             self._device = choose_device(options.device)
-            self._model = _load_model(str(folder), options).to(self._device).eval()
-            tokenizer = load_tokenizer(folder)
-        positions = getattr(self._model.config.get_text_config(), "max_position_embeddings", None) or options.max_tokens
+            self._shape = AutoConfig.from_pretrained(self._folder, local_files_only=True, trust_remote_code=False).get_text_config()
+            tokenizer = load_tokenizer(self._folder)
+        positions = getattr(self._shape, "max_position_embeddings", None) or options.max_tokens
         self.tokens = HfTokens(tokenizer, max_tokens=min(options.max_tokens, positions), add_special_tokens=options.add_special_tokens)
         self._pad_id = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
-        if options.task == "embed":
-            self._takes_positions = "position_ids" in signature(self._model.forward).parameters
-            self.embed = self._embed
-        else:
-            self._eos_ids = self._decode_greedily()
-            self.generate = self._generate
+        self._loaded: tuple[Task, Any] | None = None
 
     @classmethod
     def provenance(cls, options: TransformersOptions) -> dict[str, str]:
@@ -102,11 +94,11 @@ class TransformersEngine(ReadsTokens):
             self._torch.cuda.synchronize(self._device)
 
     def close(self) -> None:
-        del self._model
+        self._loaded = None
         if self._device.type == "cuda":
             self._torch.cuda.empty_cache()
 
-    def _embed(self, texts: Sequence[str]) -> Floats:
+    def embed(self, texts: Sequence[str]) -> Floats:
         """A text without a single token gets the zero vector.
 
         Raises:
@@ -115,26 +107,28 @@ class TransformersEngine(ReadsTokens):
         """
         ids = self.tokens.encode(texts)
         self.tokens.check_lengths([len(i) for i in ids])
-        vectors = np.zeros((len(ids), self._model.config.get_text_config().hidden_size), dtype=np.float32)
+        vectors = np.zeros((len(ids), self._shape.hidden_size), dtype=np.float32)
+        model = self._model("embed")
         for positions in plan_batches([len(i) for i in ids], self.options.batch_tokens):
             with self._working(), self._torch.inference_mode():
-                vectors[positions] = self._last_states([ids[p] for p in positions])
+                vectors[positions] = self._last_states(model, [ids[p] for p in positions])
         if not np.isfinite(vectors).all():
             raise EngineError(
                 f"A vector of model {self.options.model!r} in {self.options.dtype} is not finite.", hint="Set dtype: float32."
             )
         return vectors
 
-    def _last_states(self, batch: Sequence[Ids]) -> Floats:
+    def _last_states(self, model: Any, batch: Sequence[Ids]) -> Floats:
         """Unit vectors, float32, of each input's last token: the model card's `last_token_pool` under left padding."""
         input_ids, mask = self._left_padded(batch)
         # With positions of its own, a padded text gets the very rotations that it gets alone.
-        extra = {"position_ids": (mask.cumsum(1) - 1).clamp(min=0)} if self._takes_positions else {}
-        states = self._model(input_ids=input_ids, attention_mask=mask, use_cache=False, **extra).last_hidden_state[:, -1]
+        takes_positions = "position_ids" in signature(model.forward).parameters
+        extra = {"position_ids": (mask.cumsum(1) - 1).clamp(min=0)} if takes_positions else {}
+        states = model(input_ids=input_ids, attention_mask=mask, use_cache=False, **extra).last_hidden_state[:, -1]
         unit: Floats = self._torch.nn.functional.normalize(states.float(), p=2, dim=1).cpu().numpy()
         return unit
 
-    def _generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Call]:
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Call]:
         """Greedy answers. A chat gets the model's template, thinking off, and no special tokens besides.
 
         Raises:
@@ -142,10 +136,11 @@ class TransformersEngine(ReadsTokens):
         """
         ids = [self._prompt_ids(prompt) for prompt in prompts]
         self.tokens.check_lengths([len(i) for i in ids], self.tokens.max_tokens - max_tokens)
+        model = self._model("generate")
         calls: dict[int, Call] = {}
         for positions in plan_batches([len(i) + max_tokens for i in ids], self.options.batch_tokens):
             with self._working(), self._torch.inference_mode():
-                calls.update(zip(positions, self._answers([ids[p] for p in positions], max_tokens), strict=True))
+                calls.update(zip(positions, self._answers(model, [ids[p] for p in positions], max_tokens), strict=True))
         return [calls[position] for position in range(len(ids))]
 
     def _prompt_ids(self, prompt: Prompt) -> Ids:
@@ -156,31 +151,36 @@ class TransformersEngine(ReadsTokens):
             raise EngineError("An empty prompt cannot be continued: it has not a single token.")
         return ids
 
-    def _answers(self, batch: Sequence[Ids], max_tokens: int) -> list[Call]:
+    def _answers(self, model: Any, batch: Sequence[Ids], max_tokens: int) -> list[Call]:
         start = time.perf_counter()
         input_ids, mask = self._left_padded(batch)
-        out = self._model.generate(input_ids=input_ids, attention_mask=mask, max_new_tokens=max_tokens)
-        answers = [self._until_end(row) for row in out[:, input_ids.shape[1] :].tolist()]
+        out = model.generate(input_ids=input_ids, attention_mask=mask, max_new_tokens=max_tokens)
+        ends = _end_ids(model.generation_config.eos_token_id)
+        answers = [_until_end(row, ends) for row in out[:, input_ids.shape[1] :].tolist()]
         texts = self.tokens.tokenizer.batch_decode(answers, skip_special_tokens=True)
         seconds = time.perf_counter() - start
         return [Call(len(i), len(a), seconds, len(batch), text) for i, a, text in zip(batch, answers, texts, strict=True)]
 
-    def _until_end(self, ids: list[int]) -> list[int]:
-        """The answer with its end token, without the padding after it."""
-        end = next((position + 1 for position, i in enumerate(ids) if i in self._eos_ids), len(ids))
-        return ids[:end]
+    def _model(self, task: Task) -> Any:
+        """The model for a task, loaded now if it was not; the other task's model goes first, for there may be memory for one."""
+        if self._loaded is None or self._loaded[0] != task:
+            self.close()
+            with weights.loading(self.name, EXTRA, self.options.model), self._working():
+                model = _load_model(self._folder, task, self.options).to(self._device).eval()
+            if task == "generate":
+                self._decode_greedily(model)
+            self._loaded = (task, model)
+        return self._loaded[1]
 
-    def _decode_greedily(self) -> frozenset[int]:
-        """Forget the sampling that the checkpoint recommends, keep its end tokens, and return them."""
+    def _decode_greedily(self, model: Any) -> None:
+        """Forget the sampling that the checkpoint recommends, and keep its end tokens."""
         from transformers import GenerationConfig
 
         settings: Any = GenerationConfig
-
-        stored = self._model.generation_config.eos_token_id
+        stored = model.generation_config.eos_token_id
         ends = stored if stored is not None else self.tokens.tokenizer.eos_token_id
         # Replaced, not overridden call by call: a stored repetition penalty would stay in force and change even greedy answers.
-        self._model.generation_config = settings(do_sample=False, num_beams=1, eos_token_id=ends, pad_token_id=self._pad_id)
-        return frozenset(ends) if isinstance(ends, list) else frozenset() if ends is None else frozenset((ends,))
+        model.generation_config = settings(do_sample=False, num_beams=1, eos_token_id=ends, pad_token_id=self._pad_id)
 
     def _left_padded(self, batch: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns: ids and mask, both shape (inputs, longest), on the device."""
@@ -221,6 +221,19 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     return batches
 
 
+def _until_end(ids: list[int], ends: frozenset[int]) -> list[int]:
+    """An answer with its end token, without the padding after it."""
+    end = next((position + 1 for position, i in enumerate(ids) if i in ends), len(ids))
+    return ids[:end]
+
+
+def _end_ids(stored: int | list[int] | None) -> frozenset[int]:
+    """The end tokens as a generation configuration holds them: one, several, or none."""
+    if stored is None:
+        return frozenset()
+    return frozenset(stored if isinstance(stored, list) else (stored,))
+
+
 def choose_device(device: str) -> torch.device:
     """
     Raises:
@@ -235,10 +248,10 @@ def choose_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def _load_model(folder: str, options: TransformersOptions) -> Any:
+def _load_model(folder: Path, task: Task, options: TransformersOptions) -> Any:
     import transformers
 
-    auto: Any = transformers.AutoModel if options.task == "embed" else transformers.AutoModelForCausalLM
+    auto: Any = transformers.AutoModel if task == "embed" else transformers.AutoModelForCausalLM
     attention = {} if options.attention == "auto" else {"attn_implementation": options.attention}
     model, report = auto.from_pretrained(
         folder, dtype=options.dtype, local_files_only=True, trust_remote_code=False, output_loading_info=True, **attention
@@ -248,6 +261,6 @@ def _load_model(folder: str, options: TransformersOptions) -> Any:
         missing = sorted(report["missing_keys"])
         raise EngineError(
             f"The files of model {options.model!r} lack {len(missing)} weights of {type(model).__name__}, the first is {missing[0]!r}.",
-            hint=f"The checkpoint may be of another kind than task: {options.task} needs.",
+            hint="The download may be incomplete, or the checkpoint of another kind: one for embeddings has no language head.",
         )
     return model

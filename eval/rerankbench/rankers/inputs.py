@@ -119,7 +119,8 @@ class Fitter:
     def _truncate(self, long: Input, text: str) -> Input:
         cut = self.tokens.truncate(text, self.limit)
         # The query stands at the end of the prompts that we know; a cut before it leaves the model without what was asked.
-        lost = text.rfind(long.query.text) + len(long.query.text) > len(cut)
+        at = text.rfind(long.query.text)
+        lost = at < 0 or at + len(long.query.text) > len(cut)
         seen = "the query at its end with them" if lost else "the query is whole"
         detail = f"{long.tokens - self.limit} of {long.tokens} tokens cut from the right, {seen}"
         return replace(long, prompt=cut, tokens=self.tokens.count_tokens([cut])[0], defects=(Defect(DefectKind.TRUNCATED, detail),))

@@ -86,7 +86,7 @@ def legend(table: Table, under: Appendix, *, flags: bool = True, of: str = " of 
     entries = [f"{sign} {meaning}" for sign, meaning in LEGEND if sign in used]
     lacking = next((cell.members for _, _, cell in table.cells() if cell.members and not cell.done), None)
     if lacking:
-        entries.append(f"{lacking[0]}{of}{lacking[1]} an average that lacks members is not printed")
+        entries.append(f"{lacking[0]}{of}{lacking[1]}: an average that lacks members is not printed")
     return "; ".join(entries)
 
 

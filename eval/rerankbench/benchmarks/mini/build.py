@@ -25,10 +25,11 @@ LISTS = "retrieval_results/bm25/mini_top50.jsonl"
 DEPTH = 50
 K1, B = 0.9, 0.4  # Anserini's defaults, as in the paper's first stage
 
-# Lucene's default English stop words: "how", "why" and "what" are not among them, and are matched like any word.
-STOP_WORDS = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with".split()
+# Lucene's default English ones: "how", "why" and "what" are not among them, and are matched like any word.
+_LUCENE = (
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with"
 )
+STOP_WORDS = frozenset(_LUCENE.split())
 
 _CJK = "\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _MARKS = "\u0300-\u036f\u0610-\u061a\u064b-\u065f"  # what NFKC leaves beside its letter would split a word
