@@ -34,13 +34,9 @@ def _config(folder: Path, ranker: str) -> Path:
     """Slow enough (some seconds) for every kill to find it at work, two queries a batch."""
     path = folder / "kill.yaml"
     delay = 0.015 if ranker == "listwise" else 0.002
-    path.write_text(
-        f"title: t\nbenchmarks: [mini]\ndepth: 50\nbatch_queries: 2\nsystems:\n"
-        f"- {{name: x, ranker: {RANKERS[ranker]}, engine: {{kind: scripted, mode: MODE, delay_s: {delay}, log: {folder}/asked.log}}}}\n".replace(
-            "MODE", "noisy"
-        ),
-        encoding="utf-8",
-    )
+    engine = f"{{kind: scripted, mode: noisy, delay_s: {delay}, log: {folder}/asked.log}}"
+    system = f"{{name: x, ranker: {RANKERS[ranker]}, engine: {engine}}}"
+    path.write_text(f"title: t\nbenchmarks: [mini]\ndepth: 50\nbatch_queries: 2\nsystems: [{system}]\n", encoding="utf-8")
     return path
 
 

@@ -68,9 +68,8 @@ def test_a_folder_with_another_configuration_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_processes_cannot_work_on_one_run(tmp_path: Path) -> None:
-    with RunFolder(tmp_path, CONFIG):
-        with pytest.raises(StoreError, match="another process"), RunFolder(tmp_path, CONFIG):
-            pass
+    with RunFolder(tmp_path, CONFIG), pytest.raises(StoreError, match="another process"), RunFolder(tmp_path, CONFIG):
+        pass
     with RunFolder(tmp_path, CONFIG):
         pass
 

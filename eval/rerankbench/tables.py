@@ -13,6 +13,7 @@ from rerankbench.config import Experiment, System, load_systems
 from rerankbench.errors import MissingError
 from rerankbench.experiment import Result
 from rerankbench.measures.interval import bootstrap_interval
+from rerankbench.measures.quality import check_measure
 from rerankbench.reference.layout import PaperColumn, PaperRow
 from rerankbench.reference.paper import load as load_paper
 from rerankbench.report.build import experiment_table, paper_table
@@ -43,7 +44,7 @@ def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
     if result.problem is not None or result.manifest is None:
         return absent
     manifest = result.manifest
-    shown = experiment.file.measures[0]
+    shown = check_measure(experiment.file.measures[0])
     values = [m.value for m in result.measurements if m.measure == shown]
     return replace(
         absent,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -65,9 +66,16 @@ def test_a_hub_that_does_not_answer_is_given_up(hub_cache: Path, monkeypatch: py
     hub = pytest.importorskip("huggingface_hub")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(weights, "HUB_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(hub.HfApi, "model_info", lambda *_, **__: time.sleep(1))
+    released = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        released.wait()
+        raise OSError("too late")
+
+    monkeypatch.setattr(hub.HfApi, "model_info", hang)
     with pytest.raises(MissingWeights, match="no answer"):
         weights.hub_commit("owner/absent", "main")
+    released.set()
 
 
 def test_the_hub_is_asked_for_what_the_cache_lacks(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,11 +55,11 @@ def test_the_paper_shape_reads_like_this() -> None:
     assert lines == [
         "A title",
         "",
-        "               DL19     DL20        Avg.",
+        "               DL19      DL20        Avg.",
         "─────────────────────────────────────────────",
         "BM25          50.58=    48.96d[2]   49.77d[2]",
         "  paper       50.58",
-        "E2Rank-8B        --[1]  70.00       1 of 2",
+        "E2Rank-8B        --[1]  70.00      1 of 2",
         "",
         "= equal to the paper as printed; d with defects; 1 of 2: an average that lacks",
         "members is not printed",

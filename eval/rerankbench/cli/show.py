@@ -121,9 +121,16 @@ def show(
     if as_json:
         print_json(facts)
     else:
-        print_facts(
-            {key: value if isinstance(value, str) else yaml.safe_dump(value, sort_keys=False).strip() for key, value in facts.items()}
-        )
+        print_facts({key: _readable(value) for key, value in facts.items()})
+
+
+def _readable(value: Any) -> str:
+    import yaml
+
+    if isinstance(value, str):
+        return value
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100).strip().removesuffix("
+...")
 
 
 def _system_facts(system: System) -> dict[str, Any]:

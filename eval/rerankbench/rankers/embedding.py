@@ -20,9 +20,9 @@ from pydantic import Field
 from rerankbench import prompts
 from rerankbench.config import Options
 from rerankbench.errors import ConfigError, EngineError, OverLengthError, nearest
-from rerankbench.protocols import Floats, Parts, TextEmbedder, Timer, Tokens
+from rerankbench.protocols import Floats, Parts, TextEmbedder, Timer, Tokens, Workload
 from rerankbench.rankers.fit import cut_before_end
-from rerankbench.rankers.inputs import ChatTemplateUse, Fitter, Input, Overflow, cut_documents, text_renderer
+from rerankbench.rankers.inputs import ChatTemplateUse, Fitter, Input, Overflow, cut_documents, text_renderer, words_read
 from rerankbench.records import Call, CandidateList, Defect, DefectKind, Ranked, Ranking
 
 PROFILES: Mapping[str, Mapping[str, str]] = {
@@ -106,6 +106,23 @@ class EmbeddingRanker:
         if not isinstance(parts.engine, TextEmbedder):
             raise ConfigError(f"The ranker {cls.name!r} needs an engine that embeds texts, got {type(parts.engine).__name__}.")
         return cls(parts.engine, checked, cls.prompt_for(checked, parts.benchmark), parts.clock)
+
+    @classmethod
+    def provenance(cls, options: object, benchmark: str) -> Mapping[str, str]:
+        prompt = cls.prompt_for(cls.Options.model_validate(options), benchmark)
+        return {prompt.name: prompt.hash}
+
+    @classmethod
+    def workload(cls, options: object, lists: Sequence[CandidateList]) -> Workload:
+        checked = cls.Options.model_validate(options)
+        shown = checked.documents_in_prompt if checked.mode == "listwise" else 0
+        words: dict[str, int] = {}
+        in_prompts = 0
+        for candidates in lists:
+            counts = words_read(candidates, checked.max_words)
+            words.update(zip((d.contents for d in candidates.documents), counts, strict=True))
+            in_prompts += sum(counts[:shown]) + len(candidates.query.text.split())
+        return Workload(prompts=len(lists), texts=len(words), words=in_prompts + sum(words.values()))
 
     def rank(self, batch: Sequence[CandidateList]) -> list[Ranked]:
         """Rank every list, with one engine call for all documents of the batch and one for all prompts.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar, Self
 
 from rerankbench.config import Options
-from rerankbench.protocols import Parts
+from rerankbench.protocols import Parts, Workload
 from rerankbench.records import CandidateList, Qrels, Ranked, Ranking
 
 
@@ -15,13 +15,26 @@ class NoOptions(Options):
     """A ranker without options."""
 
 
-class IdentityRanker:
-    """Keeps the first stage's order and its native scores."""
+class _WithoutEngine:
+    """What rankers have in common that ask no engine and read no text."""
 
     Options = NoOptions
-    name: ClassVar[str] = "identity"
     needs: ClassVar[tuple[type, ...]] = ()
     reads_text: ClassVar[bool] = False
+
+    @classmethod
+    def provenance(cls, options: object, benchmark: str) -> Mapping[str, str]:  # noqa: ARG003 the contract of all rankers
+        return {}
+
+    @classmethod
+    def workload(cls, options: object, lists: Sequence[CandidateList]) -> Workload:  # noqa: ARG003 the contract of all rankers
+        return Workload()
+
+
+class IdentityRanker(_WithoutEngine):
+    """Keeps the first stage's order and its native scores."""
+
+    name: ClassVar[str] = "identity"
 
     @classmethod
     def build(cls, options: object, parts: Parts) -> Self:  # noqa: ARG003 the contract of all rankers
@@ -31,7 +44,7 @@ class IdentityRanker:
         return [Ranked(Ranking.of(c, range(len(c)), c.scores)) for c in batch]
 
 
-class OracleRanker:
+class OracleRanker(_WithoutEngine):
     """Orders by grade, descending: the ceiling of any ranker on these lists.
 
     Unjudged documents count as grade 0; equal grades keep the incoming order.
@@ -40,10 +53,7 @@ class OracleRanker:
         load_qrels: Called once, when the first list comes.
     """
 
-    Options = NoOptions
     name: ClassVar[str] = "oracle"
-    needs: ClassVar[tuple[type, ...]] = ()
-    reads_text: ClassVar[bool] = False
 
     def __init__(self, load_qrels: Callable[[], Qrels]) -> None:
         self._load_qrels = load_qrels

@@ -50,14 +50,18 @@ def cut_documents(candidates: CandidateList, max_words: int) -> tuple[list[str],
     return texts, tuple(defects)
 
 
+def words_read(candidates: CandidateList, max_words: int) -> list[int]:
+    """How many words of each candidate are read, for estimates."""
+    return [min(len(d.contents.split()), max_words) for d in candidates.documents]
+
+
 def text_renderer(engine: object, use: ChatTemplateUse) -> Callable[[Prompt], str]:
     """How a prompt becomes one text: by the engine's chat template, or as the plain text of its messages.
 
     Raises:
         ConfigError: ``always``, but the engine has no chat template.
     """
-    # An engine class may offer the method while the model that it loaded has no template: the attribute says which.
-    if isinstance(engine, ChatTemplate) and getattr(engine, "has_chat_template", False) and use != "never":
+    if isinstance(engine, ChatTemplate) and engine.has_chat_template and use != "never":
         render = engine.render_chat
         return lambda prompt: prompt if isinstance(prompt, str) else render(prompt)
     if use == "always":

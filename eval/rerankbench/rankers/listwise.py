@@ -7,7 +7,7 @@ the others. Answers are repaired by the rule of `permutation`, and every repair 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
@@ -17,8 +17,8 @@ from pydantic import Field, model_validator
 from rerankbench import prompts
 from rerankbench.config import Options
 from rerankbench.errors import ConfigError, EngineError
-from rerankbench.protocols import Parts, TextGenerator, Timer, Tokens
-from rerankbench.rankers.inputs import Fitter, Input, Overflow, cut_documents, text_renderer
+from rerankbench.protocols import Parts, TextGenerator, Timer, Tokens, Workload
+from rerankbench.rankers.inputs import Fitter, Input, Overflow, cut_documents, text_renderer, words_read
 from rerankbench.rankers.permutation import parse_permutation
 from rerankbench.rankers.windows import check, windows
 from rerankbench.records import Call, CandidateList, Defect, Ranked, Ranking
@@ -95,6 +95,23 @@ class ListwiseRanker:
         if not isinstance(parts.engine, TextGenerator):
             raise ConfigError(f"The ranker {cls.name!r} needs an engine that generates text, got {type(parts.engine).__name__}.")
         return cls(parts.engine, checked, cls.prompt_for(checked, parts.benchmark), parts.clock)
+
+    @classmethod
+    def provenance(cls, options: object, benchmark: str) -> Mapping[str, str]:
+        prompt = cls.prompt_for(cls.Options.model_validate(options), benchmark)
+        return {prompt.name: prompt.hash}
+
+    @classmethod
+    def workload(cls, options: object, lists: Sequence[CandidateList]) -> Workload:
+        """As if every window showed the documents that stand there at first."""
+        checked = cls.Options.model_validate(options)
+        calls = words = 0
+        for candidates in lists:
+            counts = words_read(candidates, checked.max_words)
+            schedule = windows(len(candidates), checked.window, checked.step) * checked.passes
+            calls += len(schedule)
+            words += sum(sum(counts[start:end]) + 2 * len(candidates.query.text.split()) for start, end in schedule)
+        return Workload(prompts=calls, words=words, new_tokens=calls * checked.max_new_tokens)
 
     def rank(self, batch: Sequence[CandidateList]) -> list[Ranked]:
         """Rank every list, one engine call a step.
