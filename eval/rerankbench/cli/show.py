@@ -129,8 +129,7 @@ def _readable(value: Any) -> str:
 
     if isinstance(value, str):
         return value
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100).strip().removesuffix("
-...")
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)).strip().removesuffix("...").rstrip()
 
 
 def _system_facts(system: System) -> dict[str, Any]:

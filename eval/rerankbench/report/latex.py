@@ -44,6 +44,10 @@ _ACCENTS = {
     "\u0327": "c",
 }
 
+_MANY = 6
+_SMALL = r"\small\setlength{\tabcolsep}{3pt}"
+_TINY = r"\scriptsize\setlength{\tabcolsep}{1.5pt}"
+
 
 def render_latex(table: Table, shape: Shape = "paper") -> str:
     """A table environment with the table and all that is said under it."""
@@ -54,7 +58,7 @@ def render_latex(table: Table, shape: Shape = "paper") -> str:
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escape(table.title)}}}",
-        r"\small\setlength{\tabcolsep}{3pt}",
+        _SMALL if len(table.columns) <= _MANY or shape == "experiment" else _TINY,
         "\n\\par\\medskip\n".join(body),
         r"\par\medskip",
         r"\begin{minipage}{\linewidth}\footnotesize\raggedright",
