@@ -31,12 +31,13 @@ RANKERS = {
 
 
 def _config(folder: Path, ranker: str) -> Path:
-    """Slow enough (some seconds) for every kill to find it at work, two queries a batch."""
+    """Slow enough (some seconds) for every kill to find it at work."""
     path = folder / "kill.yaml"
-    delay = 0.015 if ranker == "listwise" else 0.002
+    delay = 0.06 if ranker == "listwise" else 0.004
+    batch = 2 if ranker == "listwise" else 1
     engine = f"{{kind: scripted, mode: noisy, delay_s: {delay}, log: {folder}/asked.log}}"
     system = f"{{name: x, ranker: {RANKERS[ranker]}, engine: {engine}}}"
-    path.write_text(f"title: t\nbenchmarks: [mini]\ndepth: 50\nbatch_queries: 2\nsystems: [{system}]\n", encoding="utf-8")
+    path.write_text(f"title: t\nbenchmarks: [mini]\ndepth: 50\nbatch_queries: {batch}\nsystems: [{system}]\n", encoding="utf-8")
     return path
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from rerankbench.benchmarks import load_catalog
@@ -16,6 +15,7 @@ from rerankbench.measures.interval import bootstrap_interval
 from rerankbench.measures.quality import check_measure
 from rerankbench.reference.layout import PaperColumn, PaperRow
 from rerankbench.reference.paper import load as load_paper
+from rerankbench.reference.verdict import mean
 from rerankbench.report.build import experiment_table, paper_table
 from rerankbench.report.cells import Cell, Status
 from rerankbench.report.table import Column, Table
@@ -34,8 +34,8 @@ def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> T
     return experiment_table(experiment.name, experiment.file.title, _columns(experiment), cells, context=context)
 
 
-def _left_out(row: PaperRow, column: PaperColumn) -> str:
-    return f"{row.system} on {column.name} is left out by the configuration or by --systems or --benchmarks"
+def _left_out(row: PaperRow, column: PaperColumn) -> str:  # noqa: ARG001 one text for all, so that they share one note
+    return "name it in the configuration, or leave --systems and --benchmarks out"
 
 
 def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
@@ -50,7 +50,7 @@ def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
         absent,
         status=Status.DONE,
         reason="",
-        value=fmean(values),
+        value=mean(values),
         interval=bootstrap_interval(values),
         queries=len(values),
         limit=result.cell.limit,
@@ -90,7 +90,7 @@ def _columns(experiment: Experiment) -> list[Column]:
     shown = experiment.file.measures[0]
     columns = []
     for stage in stages:
-        columns += [Column(b, f"{stage} {benchmarks[b].title}".strip(), stage, measure=shown) for b in experiment.benchmarks]
+        columns += [Column(b, benchmarks[b].title, stage, measure=shown) for b in experiment.benchmarks]
     if stages == ("",):
         members_at_hand = {n: m for n, m in experiment.file.averages.items() if set(m) <= set(experiment.benchmarks)}
         columns += [Column(name, name, members=members, measure=shown) for name, members in members_at_hand.items()]

@@ -33,7 +33,7 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
     def unreachable(repo: str, revision: str, repo_type: hub.RepoType) -> str:
-        raise hub.HubUnreachable(f"{repo_type} {repo!r} ({revision}) could not be had from the hub: no network")
+        raise hub.HubUnreachable(f"no network for {repo_type} {repo} ({revision})")
 
     monkeypatch.setattr(hub, "resolve_commit", unreachable)
 
@@ -74,7 +74,7 @@ def test_a_bare_run_stands_in_where_there_are_no_lists_with_text(data_dir: Path,
 def test_what_is_not_at_hand_says_where_it_was_looked_for_and_how_to_get_it(tmp_path: Path, no_hub: None) -> None:
     with pytest.raises(MissingData) as caught:
         Benchmarks(tmp_path).open("nfcorpus").candidates("bm25", 100)
-    assert "retrieval_results/bm25/nfc_top100.jsonl" in caught.value.message
+    assert "bm25/nfc_top100.jsonl" in caught.value.message
     assert "no network" in caught.value.message
     assert "hf download liuqi6777/retrieval_results bm25/nfc_top100.jsonl --repo-type dataset" in caught.value.hint
 
@@ -145,12 +145,10 @@ def test_a_hub_that_cannot_be_reached_is_an_answer_within_seconds(tmp_path: Path
     assert source.find("topics_and_qrels/qrels.dl19-passage.txt") is None
     assert source.find("retrieval_results/bm25/dl19_top100.jsonl") is None
     assert time.monotonic() - start < 10
-    assert "could not be had from the hub" in source.looked("anything")
+    assert "offline" in source.looked("anything")
 
 
 def _use_cache(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Offline, with the hub's cache in `folder`; the client reads both from its environment when it is first imported."""
-    import huggingface_hub.constants as constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    """Offline, with the hub's cache in `folder`."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rerankbench import hub as rerankbench_hub
 from rerankbench.engines import weights
 from rerankbench.errors import EngineError, MissingExtra, MissingWeights
 
@@ -55,7 +56,7 @@ def test_a_model_that_is_nowhere_fails_within_seconds_and_names_the_download(
     start = time.monotonic()
     with pytest.raises(MissingWeights) as caught:
         weights.hub_commit("owner/absent", "v1")
-    assert time.monotonic() - start < 2 * weights.HUB_TIMEOUT_S
+    assert time.monotonic() - start < 2 * rerankbench_hub.TIMEOUT_S
     assert "'owner/absent', revision 'v1'" in caught.value.message
     assert str(hub_cache) in caught.value.message
     assert ("offline" in caught.value.message) == (offline == "1")
@@ -65,7 +66,7 @@ def test_a_model_that_is_nowhere_fails_within_seconds_and_names_the_download(
 def test_a_hub_that_does_not_answer_is_given_up(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = pytest.importorskip("huggingface_hub")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(weights, "HUB_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(rerankbench_hub, "TIMEOUT_S", 0.05)
     released = threading.Event()
 
     def hang(*_: object, **__: object) -> None:

@@ -73,7 +73,7 @@ class Collection:
         """
         place = self._list_place(first_stage, depth)
         if place not in self._lists:
-            found = self._require(place, what=f"{self._catalog.first_stage(first_stage).title} candidate lists of {self.name}")
+            found = self._require(place, what=f"{self._catalog.first_stage(first_stage).title} lists of {self.name}")
             self._lists[place] = lists_of_run(found.path, self._query_texts) if place.endswith(".trec") else read_lists(found.path)
         return [candidates.top(depth) for candidates in self._lists[place]]
 
@@ -143,11 +143,11 @@ class Collection:
                 return found
         looked = "; ".join(source.looked(place) for source in self._sources)
         file = place.removeprefix(f"{LISTS}/")
-        target = LISTS if file != place else "."
+        folder = f"DATA/{LISTS}" if file != place else "DATA"
         raise MissingData(
-            f"The {what} are not at hand: {looked}.",
-            hint=f"hf download {self._catalog.data.hub} {file} --repo-type dataset --local-dir DATA/{target}, then --data DATA"
-            f" (licence: {self._entry.licence})",
+            f"No {what} ({file}): {looked}.",
+            hint=f"hf download {self._catalog.data.hub} {file} --repo-type dataset --local-dir {folder}"
+            f" (licence: {self._entry.licence}), then --data DATA",
         )
 
 

@@ -47,8 +47,8 @@ class Folder:
         path = self.root / place
         return Found(path, self.name) if path.is_file() else None
 
-    def looked(self, place: str) -> str:
-        return f"not in the {self.name} ({self.root / place})"
+    def looked(self, place: str) -> str:  # noqa: ARG002 the contract of sources
+        return f"not in the {self.name} {self.root}"
 
 
 @dataclass

@@ -76,7 +76,9 @@ class ProgressDisplay:
     def cell_finished(self, result: Result) -> None:
         for task in self._progress.task_ids:
             self._progress.remove_task(task)
-        self._line(f"{result.cell}: {_outcome(result)}")
+        # A cell that was never begun is counted at the end and explained by the report: a line for each would hide the others.
+        if result.problem is None or result.folder is not None:
+            self._line(f"{result.cell}: {_outcome(result)}")
 
     @property
     def _prefix(self) -> str:
@@ -95,6 +97,6 @@ class ProgressDisplay:
 
 def _outcome(result: Result) -> str:
     if result.problem is not None:
-        return f"MISSING: {result.problem.message}"
+        return f"FAILED: {result.problem.message}"
     queries = result.manifest["queries"] if result.manifest else 0
     return f"{queries} queries, complete before" if result.reused else f"{queries} queries done"

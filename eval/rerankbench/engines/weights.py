@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,11 +12,9 @@ from pathlib import Path
 
 import orjson
 
+from rerankbench import hub
 from rerankbench.errors import EngineError, MissingExtra, MissingWeights
 
-HUB_TIMEOUT_S = 5.0
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 _MODEL_FILES = frozenset({".json", ".txt", ".model", ".jinja", ".safetensors", ".bin", ".pt", ".py", ".vocab", ".tiktoken", ".spm"})
 _DOWNLOADED = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.tiktoken")
@@ -57,8 +53,10 @@ def hub_commit(model: str, revision: str) -> str:
     """
     if not _HUB_NAME.fullmatch(model) or ".." in model:
         raise MissingWeights(f"Model {model!r} is neither a folder that exists nor a name on the hub ('owner/name').")
-    cached = _cached_commit(model, revision)
-    return cached if cached is not None else _asked_commit(model, revision)
+    try:
+        return hub.resolve_commit(model, revision, "model", needs="config.json")
+    except hub.HubUnreachable as error:
+        raise _missing(model, revision, error.message) from error
 
 
 def model_folder(model: str, revision: str) -> Path:
@@ -70,7 +68,7 @@ def model_folder(model: str, revision: str) -> Path:
     if _is_folder(model):
         return Path(model)
     commit = hub_commit(model, revision)
-    snapshot = _cache_of(model) / "snapshots" / commit
+    snapshot = hub.snapshot_folder(model, commit, "model")
     return snapshot if _has_weights(snapshot) else _download(model, commit)
 
 
@@ -99,13 +97,6 @@ def loading(engine: str, extra: str, model: str) -> Iterator[None]:
     except _load_errors() as error:
         first = next(iter(str(error).strip().splitlines()), "")
         raise EngineError(f"Engine {engine!r} could not load model {model!r}: {type(error).__name__}: {first}") from error
-
-
-def _hub_errors() -> tuple[type[Exception], ...]:
-    """What asking the hub may raise. The transport's errors are those of requests, httpx or httpx2, by the hub client's version."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return (*(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)), OSError, ValueError)
 
 
 def _load_errors() -> tuple[type[Exception], ...]:
@@ -142,57 +133,9 @@ def _file_sha256(path: str, size: int, mtime_ns: int) -> str:
     return digest.hexdigest()
 
 
-def _hub_cache() -> Path:
-    """The hub's cache folder, from the environment as it is now (huggingface_hub reads it once, at import)."""
-    home = os.environ.get("HF_HOME") or str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    return Path(os.path.expandvars(os.environ.get("HF_HUB_CACHE") or str(Path(home) / "hub"))).expanduser()
-
-
-def _cache_of(model: str) -> Path:
-    return _hub_cache() / f"models--{model.replace('/', '--')}"
-
-
-def _cached_commit(model: str, revision: str) -> str | None:
-    cache = _cache_of(model)
-    reference = cache / "refs" / revision
-    commit = revision if _COMMIT.fullmatch(revision) else reference.read_text().strip() if reference.is_file() else ""
-    at_hand = _COMMIT.fullmatch(commit) and (cache / "snapshots" / commit / "config.json").is_file()
-    return commit if at_hand else None
-
-
-def _asked_commit(model: str, revision: str) -> str:
-    if _offline():
-        raise _missing(model, revision, "the environment says offline, so the hub was not asked")
-    try:
-        from huggingface_hub import HfApi
-    except ImportError as error:
-        raise MissingExtra(f"asking the hub for model {model!r}", "hub", str(error)) from error
-    errors = _hub_errors()
-    answer: list[str] = []
-    failure: list[str] = ["no answer"]
-
-    def ask() -> None:
-        try:
-            answer.append(str(HfApi().model_info(model, revision=revision, timeout=HUB_TIMEOUT_S).sha))
-        except errors as error:
-            failure[0] = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
-
-    # In a thread, because looking up the hub's address can hang for half a minute, and no timeout of the client covers that.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(HUB_TIMEOUT_S)
-    if not answer:
-        raise _missing(model, revision, f"the hub was asked for at most {HUB_TIMEOUT_S:g} s ({failure[0]})")
-    return answer[0]
-
-
-def _offline() -> bool:
-    return any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
-
-
 def _missing(model: str, revision: str, tried: str) -> MissingWeights:
     return MissingWeights(
-        f"The weights of model {model!r}, revision {revision!r}, are not at hand: not in the hub cache {_hub_cache()}, and {tried}.",
+        f"The weights of model {model!r}, revision {revision!r}, are not at hand: not in the hub cache {hub.cache_folder()}, and {tried}.",
         hint=f"hf download {model} --revision {revision}\nOr name a local folder with the model's files in place of {model!r}.",
     )
 
@@ -208,7 +151,7 @@ def _has_weights(snapshot: Path) -> bool:
 
 
 def _download(model: str, commit: str) -> Path:
-    if _offline():
+    if hub.is_offline():
         raise _missing(model, commit, "the environment says offline, so nothing was downloaded")
     try:
         from huggingface_hub import snapshot_download
@@ -216,9 +159,9 @@ def _download(model: str, commit: str) -> Path:
         raise MissingExtra(f"downloading model {model!r}", "hub", str(error)) from error
     try:
         for patterns in (_DOWNLOADED, (*_DOWNLOADED, "pytorch_model*.bin")):  # the old format only where there is no other
-            snapshot = Path(snapshot_download(model, revision=commit, cache_dir=_hub_cache(), allow_patterns=list(patterns)))
+            snapshot = Path(snapshot_download(model, revision=commit, cache_dir=hub.cache_folder(), allow_patterns=list(patterns)))
             if _has_weights(snapshot):
                 return snapshot
-    except _hub_errors() as error:
+    except hub.client_errors() as error:
         raise _missing(model, commit, f"the download failed ({type(error).__name__})") from error
     raise _missing(model, commit, "the hub's repository holds no weights that could be loaded (safetensors or PyTorch)")
