@@ -105,7 +105,11 @@ def summed_up(places: Iterable[Place], table: Table) -> tuple[str, ...]:
     shared: dict[tuple[str, ...], list[str]] = {}
     for label, columns in by_row.items():
         shared.setdefault(tuple(_column_names(columns, table)), []).append(label)
-    return tuple(f"{', '.join(labels)}: {', '.join(names)}" for names, labels in shared.items())
+    return tuple(f"{_row_names(labels, table)}: {', '.join(names)}" for names, labels in shared.items())
+
+
+def _row_names(labels: list[str], table: Table) -> str:
+    return "all rows" if len(labels) == len(table.rows) > 2 else ", ".join(labels)
 
 
 def _column_names(columns: list[Column], table: Table) -> list[str]:
