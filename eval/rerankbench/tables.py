@@ -18,6 +18,7 @@ from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import mean
 from rerankbench.report.build import experiment_table, paper_table
 from rerankbench.report.cells import Cell, Status
+from rerankbench.report.figure import Level, Point, SweepFigure
 from rerankbench.report.table import Column, Table
 
 
@@ -65,6 +66,30 @@ def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
         other_model=_other_model(result.cell.system) if experiment.file.table is not None else "",
         notes=_notes(manifest),
     )
+
+
+def sweep_figure_of(experiment: Experiment, results: Sequence[Result]) -> SweepFigure:
+    """The experiment's shown measure over the swept key that its `figure` names; cells without a value are left out."""
+    key = experiment.file.figure
+    points, levels = [], []
+    for result in results:
+        cell = cell_of(result, experiment, Path())
+        if cell.points is None or cell.interval_points is None:
+            continue
+        panel = load_catalog().benchmarks[cell.column].title + (f", {cell.first_stage}" if cell.first_stage else "")
+        swept = dict(result.cell.system.variant)
+        if key in swept:
+            rest = ", ".join(f"{k.partition('.')[2]} {v}" for k, v in swept.items() if k != key)
+            series = f"{cell.system}: {rest}" if rest else cell.system
+            low, high = cell.interval_points
+            points.append(Point(panel, series, float(swept[key]), float(cell.points), float(low), float(high)))
+        else:
+            levels.append(Level(panel, cell.system, float(cell.points)))
+    option = key.partition(".")[2].replace("_", " ")
+    caption = (
+        "Bands: 95 % bootstrap interval over queries. All points share their queries, so differences are surer than the bands suggest."
+    )
+    return SweepFigure(experiment.file.title, caption, option, experiment.file.measures[0], tuple(points), tuple(levels))
 
 
 def _absent(result: Result, experiment: Experiment) -> Cell:

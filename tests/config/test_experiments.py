@@ -73,6 +73,11 @@ def test_a_minimal_experiment_has_the_papers_defaults(tmp_path: Path) -> None:
         ("title: t\nbenchmarks: [mini]\nsystems: [{base: window, sweep: {ranker.windows: [1]}}]", r"Did you mean 'ranker\.window'"),
         ("title: t\nbenchmarks: [mini]\nsystems: [{base: window, sweep: {ranker.window: []}}]", r"at least one value"),
         ("title: t\nbenchmarks: [mini]\nsystems: [{base: window, sweep: {ranker.window: [x]}}]", r"valid integer"),
+        (MINIMAL + "figure: ranker.window", r"'ranker\.window' is not swept"),
+        (
+            "title: t\nbenchmarks: [mini]\nsystems: [window]\nsweep: {ranker.initial_order: [reverse]}\nfigure: ranker.initial_order",
+            r"'reverse': a figure is drawn over numbers",
+        ),
         (MINIMAL + "sweep: {depth: [10, ten]}", r"expected values like 100, got 'ten'"),
     ],
 )

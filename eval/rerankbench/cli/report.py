@@ -53,14 +53,19 @@ def report(
     """
     from rerankbench.experiment import Laboratory
     from rerankbench.report import render_terminal, to_json
-    from rerankbench.tables import table_of
+    from rerankbench.tables import sweep_figure_of, table_of
 
     experiment = open_experiment(config, assignments, systems, benchmarks)
     planner = open_planner(data, runs)
     plan = planner.plan(experiment, limit)
-    table = table_of(experiment, Laboratory(planner).stored(plan, experiment), runs)
+    results = Laboratory(planner).stored(plan, experiment)
+    table = table_of(experiment, results, runs)
     shape: Shape = "experiment" if experiment.file.table is None else "paper"
     written = _write(table, shape, experiment, reports)
+    if experiment.file.figure and any(result.manifest for result in results):
+        from rerankbench.report.figure import draw
+
+        written += draw(sweep_figure_of(experiment, results), reports / experiment.name)
     if as_json:
         print_json({**to_json(table), "files": [str(path) for path in written]})
     else:

@@ -100,6 +100,7 @@ def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
     first_stages = _swept(sweep, "first_stages", list(written.first_stages), file)
     systems = tuple(_systems(written, sweep, Names(_known_systems(path), written.engines), file))
     _refuse_equal_names(systems, file)
+    _check_figure(written.figure, systems, file)
     return Experiment(path.stem, written, file.place, systems, written.benchmarks, first_stages, depths)
 
 
@@ -154,6 +155,16 @@ def _refuse_equal_names(systems: Sequence[System], file: YamlFile) -> None:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise ConfigError(f"{file.place(('systems',))}: two systems are called {twice[0]!r}; give one a 'name' of its own")
+
+
+def _check_figure(key: str, systems: Sequence[System], file: YamlFile) -> None:
+    values = [value for system in systems for swept, value in system.variant if swept == key]
+    if key and not values:
+        swept_keys = {swept for system in systems for swept, _ in system.variant}
+        raise ConfigError(f"{file.place(('figure',))}: {key!r} is not swept. {nearest(key, swept_keys)}")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigError(f"{file.place(('figure',))}: {key!r} has the value {value!r}: a figure is drawn over numbers")
 
 
 def _check_names(what: str, names: Iterable[str], valid: Iterable[str]) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -91,12 +93,29 @@ def loading(engine: str, extra: str, model: str) -> Iterator[None]:
         EngineError: anything else that the libraries report.
     """
     try:
-        yield
+        with _quiet():
+            yield
     except ImportError as error:
         raise MissingExtra(f"engine {engine!r}", extra, str(error)) from error
     except _load_errors() as error:
         first = next(iter(str(error).strip().splitlines()), "")
         raise EngineError(f"Engine {engine!r} could not load model {model!r}: {type(error).__name__}: {first}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's bar over the weights, which would tear the display of the run's own progress."""
+    if find_spec("transformers") is None:
+        yield
+        return
+    logging: Any = import_module("transformers.utils.logging")
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _load_errors() -> tuple[type[Exception], ...]:
