@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankers.fakes import candidates, parts
-from rerankbench.rankers.identity import IdentityRanker, NoOptions, OracleRanker
+from rerankbench.rankers.base import NoOptions
+from rerankbench.rankers.identity import IdentityRanker, OracleRanker
 from rerankbench.records import CandidateList, Document, Query, Ranking
 
 

@@ -6,45 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar, Self
 
-from rerankbench.config import Options
-from rerankbench.protocols import Parts, Workload
+from rerankbench.protocols import Parts
+from rerankbench.rankers.base import BaseRanker
 from rerankbench.records import CandidateList, Qrels, Ranked, Ranking
 
 
-class NoOptions(Options):
-    """A ranker without options."""
+class _FirstStageOrder(BaseRanker):
+    """What both have in common: no text is read, and the code's version is the package's."""
 
-
-class _WithoutEngine:
-    """What rankers have in common that ask no engine and read no text."""
-
-    Options = NoOptions
-    needs: ClassVar[tuple[type, ...]] = ()
     reads_text: ClassVar[bool] = False
 
     @classmethod
     def provenance(cls, options: object, benchmark: str) -> Mapping[str, str]:  # noqa: ARG003 the contract of all rankers
         return {}
 
-    @classmethod
-    def workload(cls, options: object, lists: Sequence[CandidateList]) -> Workload:  # noqa: ARG003 the contract of all rankers
-        return Workload()
 
-
-class IdentityRanker(_WithoutEngine):
+class IdentityRanker(_FirstStageOrder):
     """Keeps the first stage's order and its native scores."""
 
     name: ClassVar[str] = "identity"
-
-    @classmethod
-    def build(cls, options: object, parts: Parts) -> Self:  # noqa: ARG003 the contract of all rankers
-        return cls()
 
     def rank(self, batch: Sequence[CandidateList]) -> list[Ranked]:
         return [Ranked(Ranking.of(c, range(len(c)), c.scores)) for c in batch]
 
 
-class OracleRanker(_WithoutEngine):
+class OracleRanker(_FirstStageOrder):
     """Orders by grade, descending: the ceiling of any ranker on these lists.
 
     Unjudged documents count as grade 0; equal grades keep the incoming order.
