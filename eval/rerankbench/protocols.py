@@ -5,15 +5,16 @@ Every module imports on a bare machine: heavy libraries are imported inside cons
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rerankbench.records import Call, CandidateList, Message, Prompt, Qrels, Query, Ranked
+from rerankbench.records import Call, CandidateList, Document, Message, Prompt, Qrels, Query, Ranked
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -39,6 +40,70 @@ class Benchmark(Protocol):
 
         Raises:
             MissingData: no source has them; the hint is the download that would.
+        """
+        ...
+
+
+class Corpus(Protocol):
+    """The documents that a first stage searches. May be larger than memory: read it in order, or ask for a few."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, titles and texts in the corpus's order, as lower-case hexadecimal."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def documents(self) -> Iterator[Document]:
+        """Every document, in the corpus's order."""
+        ...
+
+    def subset(self, ids: Collection[str]) -> dict[str, Document]:
+        """The documents of these ids, by one pass; an id that the corpus lacks is left out."""
+        ...
+
+
+class FirstStage(Protocol):
+    """Retrieves candidate lists from a corpus."""
+
+    @property
+    def name(self) -> str: ...
+
+    def retrieve(self, corpus: Corpus, queries: Sequence[Query], depth: int) -> list[CandidateList]:
+        """The best `depth` documents of each query, with their texts.
+
+        Returns:
+            One list a query, same order. A list may be shorter, also empty, where a method finds fewer documents.
+        """
+        ...
+
+
+class BuildsFirstStage(Protocol):
+    """The class of a first stage, as the registry finds it: `build(options, workspace)` makes it, nothing heavy before.
+
+    Attributes:
+        Options: A frozen pydantic model (a `config.Options`).
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def build(cls, options: object, workspace: Path) -> FirstStage:
+        """
+        Args:
+            workspace: Folder for what is worth keeping between calls (indexes, embeddings), content-addressed.
+        """
+        ...
+
+    @classmethod
+    def provenance(cls, options: object) -> Mapping[str, str]:
+        """What besides options and corpus decides the lists: weights, versions of tools. Loads nothing and is quick.
+
+        Raises:
+            MissingError: a package, Java or weights are not at hand.
         """
         ...
 
