@@ -44,7 +44,7 @@ def test_the_fingerprint_is_of_the_content_not_of_the_file(tmp_path: Path) -> No
         (LINES + LINES, "document id 'b' occurs more than once"),
         (LINES + '{"_id": "x"}', r"corpus\.jsonl:3: .*'text'"),
         (LINES + '{"_id": "x", "te', r"corpus\.jsonl:3"),
-        ('{"_id": "x", "text": null}', r"corpus\.jsonl:1: .*must be text"),
+        ('{"_id": "x", "text": null}', r"corpus\.jsonl:1: .*None is no text"),
         ("[1]", r"corpus\.jsonl:1"),
     ],
 )

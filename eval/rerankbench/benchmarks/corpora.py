@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import orjson
 
@@ -21,14 +21,16 @@ class BeirCorpus:
     Args:
         folder: The BEIR folder.
         name: As messages call it.
+        source: Where the folder came from, for manifests.
 
     Raises:
         MissingData: the folder has no corpus file.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, source: str = "own folder") -> None:
         self.name = name
         self.folder = folder
+        self.source = source
         self._file = next((f for f in (folder / "corpus.jsonl", folder / "corpus.jsonl.gz") if f.is_file()), None)
         if self._file is None:
             raise MissingData(
@@ -98,8 +100,7 @@ def read_beir_queries(folder: Path) -> list[Query]:
 
 
 def _json_lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    opened = gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")
-    with cast("IO[bytes]", opened) as lines:
+    with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield number, line
@@ -108,11 +109,14 @@ def _json_lines(file: Path) -> Iterator[tuple[int, bytes]]:
 def _document(file: Path | None, number: int, line: bytes) -> Document:
     try:
         record = orjson.loads(line)
-        text, title = record["text"], record.get("title") or ""
-        if not isinstance(text, str) or not isinstance(title, str):
-            raise TypeError("title and text must be text")
-        return Document(str(record["_id"]), text, title)
+        return Document(str(record["_id"]), _string(record["text"]), _string(record.get("title") or ""))
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f'{file}:{number}: expected {{"_id", "title", "text"}}; wrong or missing: {error}.', hint="Is the download complete?"
         ) from error
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
