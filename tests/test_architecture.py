@@ -22,6 +22,7 @@ LAYERS = [
     {"manifest", "prompts", "reference"},
     {"store", "measures", "first_stages", "engines", "rankers"},
     {"benchmarks"},
+    {"candidates"},
     {"plan", "report"},
     {"experiment", "preview"},
     {"tables"},

@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from rerankbench import manifest as facts
+from rerankbench.benchmarks import load_catalog
+from rerankbench.benchmarks.exclusions import rankings_without_excluded
 from rerankbench.clock import Clock
 from rerankbench.config import Experiment, System, fingerprint
 from rerankbench.engines.caching import CachedEmbedder
 from rerankbench.errors import MissingError, RankingError, RerankbenchError, StoreError
+from rerankbench.first_stages.dense import DenseFirstStage
 from rerankbench.measures.quality import measure
-from rerankbench.plan import Cell, Planned, Planner, engine_class, ranker_class
+from rerankbench.plan import Cell, Planned, Planner, engine_class, folder_name, ranker_class
 from rerankbench.protocols import Engine, Parts, Ranker, TextEmbedder
-from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Span
+from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Ranking, Span
 from rerankbench.store import RunFolder, read_manifest, read_measurements
-from rerankbench.trec import read_run
+from rerankbench.trec import Run, read_run
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,13 @@ class Laboratory:
             One result a planned cell, same order. Cells of one engine are run together.
         """
         results: dict[int, Result] = {}
-        for position in _by_engine(plan):
-            observer.cell_started(plan[position])
-            results[position] = self._result(plan[position], experiment, observer)
-            observer.cell_finished(results[position])
-        self._unload()
+        try:
+            for position in _by_engine(plan):
+                observer.cell_started(plan[position])
+                results[position] = self._result(plan[position], experiment, observer)
+                observer.cell_finished(results[position])
+        finally:
+            self._unload()
         return [results[position] for position in range(len(plan))]
 
     def stored(self, plan: Sequence[Planned], experiment: Experiment) -> list[Result]:
@@ -95,6 +100,7 @@ class Laboratory:
             manifest = read_manifest(planned.folder)
             if manifest is None:
                 return Result(planned.cell, planned.folder, problem=_not_run(planned, experiment))
+            _check_id(manifest, planned)
             measurements = read_measurements(planned.folder)
             if manifest["measures"] != _measures(experiment):
                 measurements = self._measure(planned.cell, planned.folder / "run.trec", experiment)
@@ -105,17 +111,20 @@ class Laboratory:
     def _ranked_and_measured(self, planned: Planned, experiment: Experiment, observer: Observer) -> Result:
         cell, lists = planned.cell, self._planner.lists(planned.cell)
         with RunFolder(cast("Path", planned.folder), cast("Mapping[str, Any]", planned.identity)) as folder:
+            if folder.is_complete:  # since it was planned: by another process, or as a system of another name
+                return self._stored(planned, experiment)
             ranked = folder.journal()
             _check_journal(ranked, lists, folder.path)
             observer.queries_done(len(ranked))
             resumed_at = len(ranked)
             engine = self._load(cell.system)
+            self._reuse_embeddings(cell, engine, lists[resumed_at:])
             cached_before = _cache_counts(engine)
             for batch, spans, seconds in self._batches(cell, engine, lists[resumed_at:], experiment.file.batch_queries):
                 folder.append(batch, spans, seconds)
                 ranked.extend(batch)
                 observer.queries_done(len(batch))
-            run = folder.finish(ranked, tag=cell.system.name)
+            run = folder.finish(ranked, tag=folder_name(cell.system.name))
             measurements = self._measure(cell, run, experiment)
             manifest = {
                 **self._facts(planned, experiment),
@@ -155,6 +164,15 @@ class Laboratory:
             self._loaded = (key, CachedEmbedder(engine) if isinstance(engine, TextEmbedder) else engine)
         return self._loaded[1]
 
+    def _reuse_embeddings(self, cell: Cell, engine: Engine | None, lists: Sequence[CandidateList]) -> None:
+        """Give the ranker the vectors that its first stage has of these documents, where the experiment asks for that."""
+        definition = self._planner.definition(cell)
+        if definition is None or not isinstance(engine, CachedEmbedder) or not self._planner.reuses_embeddings(cell):
+            return
+        stage = cast("DenseFirstStage", self._planner.candidates.stage(definition, engine=engine))
+        documents = list({document.id: document for candidates in lists for document in candidates.documents}.values())
+        engine.preload(*stage.document_vectors(self._planner.candidates.corpus(definition), documents))
+
     def _unload(self) -> None:
         if self._loaded is not None:
             self._loaded[1].close()
@@ -164,23 +182,54 @@ class Laboratory:
         qrels = self._planner.benchmarks.open(cell.benchmark).qrels()
         if cell.limit is not None:
             qrels = _restricted(qrels, self._planner.lists(cell))
-        return list(measure(read_run(run), qrels, experiment.file.measures, missing=experiment.file.missing).measurements)
+        measured = self._without_excluded(cell, read_run(run), experiment)
+        return list(measure(measured, qrels, experiment.file.measures, missing=experiment.file.missing).measurements)
+
+    def _without_excluded(self, cell: Cell, run: Run, experiment: Experiment) -> Run:
+        """The run without documents that the benchmark excludes, where the protocol drops them after reranking.
+
+        Raises:
+            MissingData: the benchmark excludes some, no source says which, and the lists are not known to be free of them.
+        """
+        benchmark = self._planner.benchmarks.open(cell.benchmark)
+        if experiment.file.exclusions != "after" or not benchmark.has_exclusions or made_without_excluded(cell.first_stage):
+            return run
+        excluded = benchmark.excluded()
+        if excluded is None:
+            return run
+        rankings = [Ranking(query_id, run.ranking(query_id)) for query_id in run.query_ids]
+        return Run.of(rankings_without_excluded(rankings, excluded)[0])
 
     def _facts(self, planned: Planned, experiment: Experiment) -> dict[str, Any]:
         cell = planned.cell
         benchmark = self._planner.benchmarks.open(cell.benchmark)
-        files = {"qrels": benchmark.qrels_file(), "candidates": benchmark.list_file(cell.first_stage, cell.depth)}
+        qrels = benchmark.qrels_file()
+        files = {"qrels": {"place": qrels.place, "source": qrels.source, "sha256": qrels.sha256}, "candidates": self._list_facts(cell)}
         engine = engine_class(cell.system)
         return {
             "id": fingerprint(planned.identity),
             "identity": planned.identity,
             "system": {"name": cell.system.name, **cell.system.as_data()},
-            "data": {role: {"place": f.place, "source": f.source, "sha256": f.sha256} for role, f in files.items()},
+            "data": files,
             "measures": _measures(experiment),
             "batch_queries": experiment.file.batch_queries,
             "caveat": engine.caveat if engine else "",
             "environment": facts.environment(),
         }
+
+    def _list_facts(self, cell: Cell) -> dict[str, Any]:
+        definition = self._planner.definition(cell)
+        built = self._planner.candidates.find(definition) if definition else None
+        if built is not None:
+            return {"place": built.path.name, "source": f"built: {cell.first_stage}", "sha256": built.sha256, "made_with": built.identity}
+        file = self._planner.benchmarks.open(cell.benchmark).list_file(cell.first_stage, cell.depth)
+        return {"place": file.place, "source": file.source, "sha256": file.sha256}
+
+
+def made_without_excluded(first_stage: str) -> bool:
+    """Whether the catalog says that a first stage's lists were made without the documents that a benchmark excludes."""
+    entry = load_catalog().first_stages.get(first_stage)
+    return entry is not None and entry.excluded
 
 
 def _by_engine(plan: Sequence[Planned]) -> list[int]:
@@ -201,16 +250,24 @@ def _check_batch(ranked: Sequence[Ranked], batch: Sequence[CandidateList], ranke
 
 def _check_journal(ranked: Sequence[Ranked], lists: Sequence[CandidateList], folder: Path) -> None:
     """Raises: StoreError: the journal is not the beginning of these lists."""
-    found, expected = [r.ranking.query_id for r in ranked], [c.query.id for c in lists[: len(ranked)]]
-    if found != expected:
+    found = [(r.ranking.query_id, sorted(r.ranking.doc_ids)) for r in ranked]
+    if found != [(c.query.id, sorted(d.id for d in c.documents)) for c in lists[: len(ranked)]]:
         raise StoreError(
-            f"{folder}/rankings.jsonl holds other queries than these lists begin with.", hint=f"Delete {folder} and run again."
+            f"{folder}/rankings.jsonl holds other queries or documents than these lists begin with.",
+            hint=f"Delete {folder} and run again.",
         )
+
+
+def _check_id(manifest: Mapping[str, Any], planned: Planned) -> None:
+    """Raises: StoreError: the folder holds the run of another question."""
+    if manifest.get("id") != fingerprint(planned.identity):
+        raise StoreError(f"{planned.folder}: holds another run than its name says.", hint=f"Delete {planned.folder} and run again.")
 
 
 def _not_run(planned: Planned, experiment: Experiment) -> MissingError:
     so_far = f"was stopped after {planned.done} of {planned.queries} queries" if planned.done else "was not run yet"
-    return MissingError(f"This cell {so_far}.", hint=f"rerankbench run {experiment.name}")
+    limit = f" --limit {planned.cell.limit}" if planned.cell.limit else ""
+    return MissingError(f"This cell {so_far}.", hint=f"rerankbench run {experiment.name}{limit}, with the options of this report")
 
 
 def _restricted(qrels: Qrels, lists: Sequence[CandidateList]) -> Qrels:
@@ -219,7 +276,8 @@ def _restricted(qrels: Qrels, lists: Sequence[CandidateList]) -> Qrels:
 
 
 def _measures(experiment: Experiment) -> dict[str, Any]:
-    return {"names": list(experiment.file.measures), "missing": experiment.file.missing}
+    file = experiment.file
+    return {"names": list(file.measures), "missing": file.missing, "exclusions": file.exclusions}
 
 
 def _defect_counts(ranked: Sequence[Ranked]) -> dict[str, int]:

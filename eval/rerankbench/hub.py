@@ -6,13 +6,14 @@ question and for a few seconds at most: a hub that cannot be reached is an answe
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from rerankbench.errors import MissingError, MissingExtra
+from rerankbench.errors import DataMismatch, MissingError, MissingExtra
 
 RepoType = Literal["model", "dataset"]
 TIMEOUT_S = 5.0
@@ -54,19 +55,76 @@ def fetch_file(repo: str, file: str, commit: str, repo_type: RepoType) -> Path:
     Raises:
         MissingExtra: the hub's client is not installed.
         HubUnreachable: it is not cached and cannot be downloaded, or does not exist at this commit.
+        DataMismatch: the cached file is not the one that the hub gave.
     """
     cached = snapshot_folder(repo, commit, repo_type) / file
-    if cached.is_file():
+    if not cached.is_file():
+        cached = _downloaded(repo, file, commit, repo_type)
+    _check_blob(cached)
+    return cached
+
+
+def list_files(repo: str, commit: str, repo_type: RepoType) -> list[str]:
+    """The files of a repository at a commit, sorted: as the hub says, else those that the local cache has.
+
+    What the cache has may be a part: whoever asks must see from the names whether it is all.
+
+    Raises:
+        MissingExtra: the hub's client is not installed.
+        HubUnreachable: nothing is cached, and the hub cannot be asked, does not answer in time, or does not have the commit.
+    """
+    snapshot = snapshot_folder(repo, commit, repo_type)
+    try:
+        return sorted(sibling.rfilename for sibling in _asked_info(repo, commit, repo_type).siblings or ())
+    except MissingError:
+        cached = sorted(path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file())
+        if not cached:
+            raise
         return cached
+
+
+def _downloaded(repo: str, file: str, commit: str, repo_type: RepoType) -> Path:
     _refuse_offline(repo)
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
         raise MissingExtra(f"downloading from {repo!r}", "hub", str(error)) from error
     try:
-        return Path(hf_hub_download(repo, file, revision=commit, repo_type=repo_type, cache_dir=cache_folder(), etag_timeout=TIMEOUT_S))
+        path = hf_hub_download(
+            repo, file, revision=commit, repo_type=repo_type, cache_dir=cache_folder(), etag_timeout=TIMEOUT_S, endpoint=_endpoint()
+        )
     except client_errors() as error:
-        raise HubUnreachable(f"the hub's {repo} at {commit[:12]} did not give {file} ({_first_line(error)})") from error
+        raise HubUnreachable(
+            f"the hub's {repo} at {commit[:12]} did not give {file} ({_reason(error)})", hint=_remedy(error, repo, repo_type)
+        ) from error
+    return Path(path)
+
+
+def _check_blob(path: Path) -> None:
+    """Compare a cached file with its name in the client's cache, which is the hash that the hub gave with it.
+
+    The client itself checks a download's length alone, and a file that is in its cache not at all. Where the cache holds
+    plain copies (on file systems without links) there is no such name, and nothing to compare.
+
+    Raises:
+        DataMismatch: they differ.
+    """
+    blob = path.resolve()
+    if blob.parent.name != "blobs":
+        return
+    if len(blob.name) == 64:  # Git LFS: SHA-256 of the content
+        digest = hashlib.sha256()
+    elif len(blob.name) == 40:  # Git: SHA-1 of a header and the content
+        digest = hashlib.sha1(f"blob {blob.stat().st_size}\0".encode(), usedforsecurity=False)
+    else:
+        return
+    with blob.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: digest).hexdigest()
+    if found != blob.name:
+        raise DataMismatch(
+            f"{path.name} in the hub's cache is not what the hub gave: its {digest.name} is {found[:12]}…, expected {blob.name[:12]}….",
+            hint=f"Delete {blob} and run again.",
+        )
 
 
 def cache_folder() -> Path:
@@ -88,27 +146,38 @@ def client_errors() -> tuple[type[Exception], ...]:
 
 
 def _asked_commit(repo: str, revision: str, repo_type: RepoType) -> str:
+    return str(_asked_info(repo, revision, repo_type).sha)
+
+
+def _asked_info(repo: str, revision: str, repo_type: RepoType) -> Any:
+    """What the hub says of a repository (a `ModelInfo` or `DatasetInfo`).
+
+    Raises:
+        MissingExtra: the hub's client is not installed.
+        HubUnreachable: the hub cannot be asked, does not answer in time, or does not have it.
+    """
     _refuse_offline(repo)
     try:
         from huggingface_hub import HfApi
     except ImportError as error:
         raise MissingExtra(f"asking the hub for {repo!r}", "hub", str(error)) from error
     errors = client_errors()
-    answer: list[str] = []
-    failure: list[str] = ["no answer"]
+    answer: list[Any] = []
+    failure: list[tuple[str, str]] = [("no answer", "")]
 
     def ask() -> None:
         try:
-            answer.append(str(HfApi().repo_info(repo, revision=revision, repo_type=repo_type, timeout=TIMEOUT_S).sha))
+            answer.append(HfApi(endpoint=_endpoint()).repo_info(repo, revision=revision, repo_type=repo_type, timeout=TIMEOUT_S))
         except errors as error:
-            failure[0] = _first_line(error)
+            failure[0] = (_reason(error), _remedy(error, repo, repo_type))
 
     # In a thread, because looking up the hub's address can hang for half a minute, and no timeout of the client covers that.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(TIMEOUT_S)
     if not answer:
-        raise HubUnreachable(f"the hub was asked for {repo} ({revision}) for at most {TIMEOUT_S:g} s ({failure[0]})")
+        reason, hint = failure[0]
+        raise HubUnreachable(f"the hub was asked for {repo} ({revision}) for at most {TIMEOUT_S:g} s ({reason})", hint=hint)
     return answer[0]
 
 
@@ -121,5 +190,24 @@ def _cache_of(repo: str, repo_type: RepoType) -> Path:
     return cache_folder() / f"{repo_type}s--{repo.replace('/', '--')}"
 
 
-def _first_line(error: Exception) -> str:
+def _endpoint() -> str | None:
+    """The hub's address, from the environment as it is now (the client reads it once, at import); None is the client's own."""
+    return os.environ.get("HF_ENDPOINT") or None
+
+
+def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
+
+
+def _remedy(error: Exception, repo: str, repo_type: RepoType) -> str:
+    """What the user can do about a refusal; empty where there is nothing but to try again."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        page = f"{'datasets/' if repo_type == 'dataset' else ''}{repo}"
+        return f"Accept the terms of {page} on the hub's page, then: hf auth login"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return "The hub answers so where a repository does not exist and where it is private: hf auth login"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return "Name a branch, tag or commit that exists."
+    return ""

@@ -53,12 +53,17 @@ def _commit() -> dict[str, Any]:
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
         return {}
-    return {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain", "--untracked-files=no"))}
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit} if changes is None else {"commit": commit, "dirty": bool(changes)}
 
 
 def _git(root: Path, *arguments: str) -> str | None:
+    # A hook of another repository runs with variables that would lead git there.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=False, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

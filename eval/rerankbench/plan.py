@@ -6,6 +6,7 @@ the same question finds the same folder, and another question never does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any, Literal, cast
 
 from rerankbench import registry
 from rerankbench.benchmarks import Benchmarks, load_catalog
-from rerankbench.config import Experiment, Part, System, fingerprint
+from rerankbench.benchmarks.exclusions import without_excluded
+from rerankbench.candidates import CandidateBuilder, Definition
+from rerankbench.config import Experiment, Part, System, fingerprint, load_systems
 from rerankbench.errors import ConfigError, MissingData, MissingError, MissingWeights, RerankbenchError
 from rerankbench.manifest import BEHAVIOUR
 from rerankbench.measures.quality import check_measure
@@ -22,6 +25,8 @@ from rerankbench.records import CandidateList
 from rerankbench.store import journal_length
 
 State = Literal["complete", "unfinished", "new", "missing", "failed"]
+_LONGEST_NAME = 200
+"""Bytes of a folder's name before its id: file systems take 255 for all of it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Cell:
     limit: int | None = None
 
     def __str__(self) -> str:
-        first = f", first {self.limit} queries" if self.limit else ""
+        first = f", first {counted(self.limit)}" if self.limit else ""
         return f"{self.system.name} on {self.benchmark} ({self.first_stage} top {self.depth}{first})"
 
 
@@ -74,8 +79,13 @@ class Planner:
 
     def __init__(self, benchmarks: Benchmarks, runs: Path) -> None:
         self.benchmarks = benchmarks
+        self.candidates = CandidateBuilder(benchmarks, runs / "work")
+        self._own: Mapping[str, Part] = {}
+        self._exclusions = "after"
+        self._reuse_embeddings = False
         self._runs = runs
         self._engine_facts: dict[str, Mapping[str, str] | MissingError] = {}
+        self._folders: dict[str, Path] = {}
 
     def plan(self, experiment: Experiment, limit: int | None = None) -> list[Planned]:
         """Every cell of the experiment, by system, depth, first stage and benchmark.
@@ -86,6 +96,9 @@ class Planner:
             ConfigError: a benchmark, first stage or measure does not exist, or a system's engine lacks what its ranker needs.
         """
         _check_names(experiment)
+        self._own = experiment.candidates
+        self._exclusions = experiment.file.exclusions
+        self._reuse_embeddings = experiment.file.reuse_embeddings
         return [self._planned(cell) for cell in _cells(experiment, limit)]
 
     def lists(self, cell: Cell) -> Sequence[CandidateList]:
@@ -94,7 +107,7 @@ class Planner:
         Raises:
             MissingData: they are not at hand, or only as bare runs while the ranker reads text.
         """
-        lists = self.benchmarks.open(cell.benchmark).candidates(cell.first_stage, cell.depth)[: cell.limit]
+        lists = self._whole_lists(cell)[: cell.limit]
         bare = sum(not candidates.has_text for candidates in lists)
         if bare and ranker_class(cell.system).reads_text:
             raise MissingData(
@@ -103,6 +116,34 @@ class Planner:
                 hint="Put lists with text (.jsonl) into the data folder.",
             )
         return lists
+
+    @staticmethod
+    def definitions(experiment: Experiment) -> list[Definition]:
+        """All lists that the experiment's own first stages have to make."""
+        return [
+            Definition(name, experiment.candidates[name], benchmark, depth)
+            for benchmark in experiment.benchmarks
+            for name in experiment.first_stages
+            if name in experiment.candidates
+            for depth in experiment.depths
+        ]
+
+    def definition(self, cell: Cell) -> Definition | None:
+        """The experiment's own first stage that the cell's lists come from; None for published lists."""
+        part = self._own.get(cell.first_stage)
+        return Definition(cell.first_stage, part, cell.benchmark, cell.depth) if part else None
+
+    def reuses_embeddings(self, cell: Cell) -> bool:
+        """Whether the cell's documents were embedded by its first stage on the engine that its ranker works on."""
+        part, engine = self._own.get(cell.first_stage), cell.system.engine
+        wanted = self._reuse_embeddings and part is not None and part.kind == "dense" and engine is not None
+        return bool(wanted and part and engine and part.as_data()["engine"] == engine.as_data())
+
+    def _whole_lists(self, cell: Cell) -> Sequence[CandidateList]:
+        definition, benchmark = self.definition(cell), self.benchmarks.open(cell.benchmark)
+        lists = self.candidates.require(definition).lists if definition else benchmark.candidates(cell.first_stage, cell.depth)
+        excluded = benchmark.excluded() if self._exclusions == "before" else None
+        return without_excluded(lists, excluded)[0] if excluded else lists
 
     def _planned(self, cell: Cell) -> Planned:
         engine_class(cell.system)  # a system that can never work is the configuration's error, not a missing cell
@@ -115,17 +156,34 @@ class Planner:
             raise
         except RerankbenchError as problem:
             return Planned(cell, "failed", problem=problem)
-        folder = self._runs / cell.benchmark / cell.first_stage / f"{cell.system.name}-{fingerprint(identity)[:12]}"
+        folder = self._folder(cell, identity)
         done = journal_length(folder)
         complete = (folder / "manifest.json").is_file()
         workload = ranker_class(cell.system).workload(cell.system.ranker.options, lists)
         state: State = "complete" if complete else "unfinished" if done else "new"
         return Planned(cell, state, folder, identity, len(lists), sum(map(len, lists)), done, workload)
 
+    def _folder(self, cell: Cell, identity: Mapping[str, Any]) -> Path:
+        """Where this question's run lies already, under whatever system name, else where it will be."""
+        run_id = fingerprint(identity)
+        parent = self._runs / cell.benchmark / cell.first_stage
+        if run_id not in self._folders:
+            own = parent / f"{folder_name(cell.system.name)}-{run_id[:12]}"
+            known = sorted(
+                parent.glob(f"*-{run_id[:12]}"), key=lambda path: (not (path / "manifest.json").is_file(), path != own, path.name)
+            )
+            self._folders[run_id] = known[0] if known else own
+        return self._folders[run_id]
+
     def _identity(self, cell: Cell) -> dict[str, Any]:
         benchmark = self.benchmarks.open(cell.benchmark)
         options = cell.system.ranker.options
-        return {
+        definition = self.definition(cell)
+        if definition:
+            lists_sha256 = self.candidates.require(definition).sha256
+        else:
+            lists_sha256 = benchmark.list_file(cell.first_stage, cell.depth).sha256
+        identity = {
             "behaviour": BEHAVIOUR,
             "ranker": {**cell.system.ranker.as_data(), "prompts": dict(ranker_class(cell.system).provenance(options, cell.benchmark))},
             "engine": self._engine_identity(cell.system),
@@ -133,10 +191,15 @@ class Planner:
             "candidates": {
                 "first_stage": cell.first_stage,
                 "depth": cell.depth,
-                "sha256": benchmark.list_file(cell.first_stage, cell.depth).sha256,
+                "sha256": lists_sha256,
             },
             "limit": cell.limit,
         }
+        if self._exclusions == "before" and benchmark.has_exclusions:
+            identity["exclusions"] = "before"
+        if definition and self.reuses_embeddings(cell):
+            identity["document_vectors"] = fingerprint(self.candidates.identity(definition))
+        return identity
 
     def _engine_identity(self, system: System) -> dict[str, Any] | None:
         """The engine's options and weights. Raises: MissingError: the weights, or a package, are not at hand."""
@@ -157,6 +220,8 @@ def _engine_facts(system: System, engine: Part) -> Mapping[str, str] | MissingEr
     try:
         return cast("type[BuildsEngine]", registry.find("engine", engine.kind)).provenance(engine.options)
     except MissingWeights as error:
+        if not _is_own(system, engine):
+            return error  # the user named another model: how the system's own weights are had would not help
         had = {"published": "are published, but not at hand", "train": "are not published", "unavailable": "cannot be had"}
         status = had.get(system.weights.status)
         if status is None:
@@ -164,6 +229,24 @@ def _engine_facts(system: System, engine: Part) -> Mapping[str, str] | MissingEr
         return MissingWeights(f"The weights of {system.family} {status}.", hint=system.weights.how or error.hint)
     except MissingError as error:
         return error
+
+
+def _is_own(system: System, engine: Part) -> bool:
+    """Whether the engine's model is the one that `systems.yaml` names for this system, or the system stands in no such file."""
+    known = load_systems().get(system.family)
+    named = known.engine if known else None
+    return named is None or getattr(named.options, "model", None) == getattr(engine.options, "model", None)
+
+
+def counted(queries: int) -> str:
+    """``1 query``, ``2 queries``."""
+    return f"{queries} {'query' if queries == 1 else 'queries'}"
+
+
+def folder_name(name: str) -> str:
+    """A system's name, as a part of a path and as the tag of a run file: without blanks, slashes and control characters, not too long."""
+    safe = re.sub(r"[\s/\\\x00-\x1f\x7f]+", "_", name)
+    return safe.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def ranker_class(system: System) -> type[BuildsRanker]:
@@ -196,9 +279,11 @@ def engine_class(system: System) -> type[BuildsEngine] | None:
 def _check_names(experiment: Experiment) -> None:
     """What a configuration names and only the layers above configurations know."""
     catalog = load_catalog()
+    own = experiment.file.own_benchmarks
     checks: tuple[tuple[str, Sequence[str], Callable[[str], object]], ...] = (
-        ("benchmarks", experiment.file.benchmarks, catalog.benchmark),
-        ("first_stages", experiment.first_stages, catalog.first_stage),
+        ("benchmarks", experiment.file.benchmarks, lambda name: name in own or catalog.benchmark(name)),
+        # Lists that an own benchmark brings along may have any name: what is not there is then missing, not unknown.
+        ("first_stages", experiment.first_stages, lambda name: own or name in experiment.candidates or catalog.first_stage(name)),
         ("measures", experiment.file.measures, check_measure),
     )
     for key, names, check in checks:

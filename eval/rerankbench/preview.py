@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from rerankbench.benchmarks import Collection
+from rerankbench.benchmarks import Collection, OwnCollection
 from rerankbench.clock import Clock
 from rerankbench.config import System
+from rerankbench.engines.hf_tokens import HfTokens, load_tokenizer
 from rerankbench.engines.recorder import Recorder, TokenizingRecorder
-from rerankbench.errors import UsageError
+from rerankbench.errors import MissingData, MissingExtra, UsageError
 from rerankbench.plan import ranker_class
 from rerankbench.protocols import Parts, Ranker
 from rerankbench.records import CandidateList, Prompt
@@ -20,7 +21,7 @@ UNLIMITED = 10**9
 """More tokens than any input has: for engines that do not say what they take."""
 
 
-def preview(system: System, benchmark: Collection, candidates: CandidateList, tokenizer: Path | None) -> Mapping[str, Any]:
+def preview(system: System, benchmark: Collection | OwnCollection, candidates: CandidateList, tokenizer: Path | None) -> Mapping[str, Any]:
     """Let the system's ranker work on an engine that only keeps what it is asked.
 
     Args:
@@ -31,12 +32,19 @@ def preview(system: System, benchmark: Collection, candidates: CandidateList, to
         first document where documents are embedded on their own.
 
     Raises:
-        UsageError: the system reads no prompt.
+        UsageError: the system reads no prompt, or the folder holds no tokenizer.
+        MissingData: the list is a bare run, without text.
+        MissingExtra: a tokenizer is named, and the package that reads it is not installed.
     """
     found = ranker_class(system)
     if not found.needs:
         raise UsageError(f"System {system.name!r} reads no prompt: its ranker is {system.ranker.kind!r}.")
     engine = _recorder(system, tokenizer)
+    if found.reads_text and not candidates.has_text:
+        raise MissingData(
+            f"Only the order of this list of {benchmark.name} is at hand, not the documents' text, which the prompt shows.",
+            hint="Put lists with text (.jsonl) into the data folder.",
+        )
     ranker = cast("Ranker", found.build(system.ranker.options, Parts(benchmark.name, engine, benchmark.qrels, Clock())))
     (ranked,) = ranker.rank([candidates])
     inputs: list[tuple[str, Prompt]] = [("first prompt", p) for p in engine.prompted[:1]]
@@ -57,10 +65,20 @@ def preview(system: System, benchmark: Collection, candidates: CandidateList, to
 def _recorder(system: System, tokenizer: Path | None) -> Recorder:
     if tokenizer is None:
         return Recorder()
-    from rerankbench.engines.hf_tokens import HfTokens, load_tokenizer
-
     limit = getattr(system.engine.options, "max_tokens", None) if system.engine else None
-    return TokenizingRecorder(HfTokens(load_tokenizer(tokenizer), max_tokens=limit or UNLIMITED), limit or UNLIMITED)
+    return TokenizingRecorder(HfTokens(_loaded(tokenizer), max_tokens=limit or UNLIMITED), limit or UNLIMITED)
+
+
+def _loaded(folder: Path) -> Any:
+    """Raises: UsageError: the folder holds no tokenizer. MissingExtra: the library is not installed."""
+    if not folder.is_dir():
+        raise UsageError(f"--tokenizer {folder}: there is no such folder.")
+    try:
+        return load_tokenizer(folder)
+    except ImportError as error:
+        raise MissingExtra("a tokenizer", "transformers", str(error)) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"--tokenizer {folder}: holds no tokenizer that can be read.", hint="tokenizer.json is needed") from error
 
 
 def _template_note(system: System, engine: Recorder) -> str:

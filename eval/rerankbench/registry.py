@@ -1,4 +1,4 @@
-"""Short names of rankers and engines, and the classes behind them. Imports a class only when it is asked for."""
+"""Short names of rankers, engines and first stages, and the classes behind them. Imports a class only when it is asked for."""
 
 from __future__ import annotations
 
@@ -20,27 +20,37 @@ ENGINES = {
     "transformers": "rerankbench.engines.transformers_local:TransformersEngine",
 }
 
+FIRST_STAGES = {
+    "lucene": "rerankbench.first_stages.lucene:LuceneBm25",
+    "dense": "rerankbench.first_stages.dense:DenseFirstStage",
+    "sparse": "rerankbench.first_stages.sparse:SparseFirstStage",
+    "fusion": "rerankbench.first_stages.fusion_stage:FusionFirstStage",
+    "file": "rerankbench.first_stages.from_file:FileFirstStage",
+}
+
+TABLES = {"ranker": RANKERS, "engine": ENGINES, "first_stage": FIRST_STAGES}
+
 
 def find(kind: str, name: str) -> type:
     """Return the class behind a short name, or behind a ``"module:Class"`` of your own.
 
     Args:
-        kind: ``"ranker"`` or ``"engine"``.
+        kind: ``"ranker"``, ``"engine"`` or ``"first_stage"``.
 
     Raises:
         ConfigError: the name is unknown, or the module or class cannot be imported.
     """
-    table = {"ranker": RANKERS, "engine": ENGINES}[kind]
+    table, what = TABLES[kind], kind.replace("_", " ")
     target = name if ":" in name else table.get(name)
     if target is None:
         raise ConfigError(
-            f"There is no {kind} {name!r}. {nearest(name, table)}", hint=f"A {kind} of your own is named as 'your.module:YourClass'."
+            f"There is no {what} {name!r}. {nearest(name, table)}", hint=f"A {what} of your own is named as 'your.module:YourClass'."
         )
     module, _, attribute = target.partition(":")
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{kind.capitalize()} {name!r}: cannot import {target!r}: {error}") from error
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{what.capitalize()} {name!r}: cannot import {target!r}: {error}") from error
     if not isinstance(found, type):
-        raise ConfigError(f"{kind.capitalize()} {name!r}: {target!r} is not a class.")
+        raise ConfigError(f"{what.capitalize()} {name!r}: {target!r} is not a class.")
     return found

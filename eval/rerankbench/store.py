@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Self
@@ -36,29 +37,38 @@ class RunFolder:
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
-        self._config = yaml.safe_dump(dict(config), sort_keys=True, allow_unicode=True)
+        self._config = dict(config)
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock.close()
-            raise StoreError(f"{self.path}: another process is working on this run.", hint="Wait for it, or stop it.") from error
-        self._own()
+        with _writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / ".lock").open("w")
+            try:
+                self._own(self._lock)
+            except BaseException:
+                self._lock.close()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             self._lock.close()
 
-    def _own(self) -> None:
+    @property
+    def is_complete(self) -> bool:
+        """Whether the manifest is there, by this process or by another one that had the lock before."""
+        return (self.path / "manifest.json").is_file()
+
+    def _own(self, lock: IO[str]) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"{self.path}: another process is working on this run.", hint="Wait for it, or stop it.") from error
         file = self.path / "config.yaml"
-        if file.is_file() and file.read_text(encoding="utf-8") != self._config:
+        if file.is_file() and _read_config(file) != self._config:
             raise StoreError(f"{file}: holds another configuration than the one that names this folder.", hint=f"Delete {self.path}.")
-        _write_atomically(file, self._config.encode())
+        _write_atomically(file, yaml.safe_dump(self._config, sort_keys=True, allow_unicode=True).encode())
 
     def journal(self) -> list[Ranked]:
         """What was ranked so far, in order. A last line that a kill tore off is cut from the file.
@@ -77,7 +87,7 @@ class RunFolder:
         file = self.path / "spans.jsonl"
         _cut_torn_line(file)
         lines = _read_lines(file)
-        kept = [line for line in lines if query_ids.issuperset(orjson.loads(line)["query_ids"])]
+        kept = [line for line, span in zip(lines, _spans(file), strict=True) if query_ids.issuperset(span["query_ids"])]
         if len(kept) < len(lines):
             _write_atomically(file, b"".join(line + b"\n" for line in kept))
 
@@ -86,13 +96,17 @@ class RunFolder:
 
         Args:
             seconds: Wall time of the whole batch.
+
+        Raises:
+            StoreError: the disk is full or read-only. What was in the journal before stays.
         """
-        _append(self.path / "spans.jsonl", [asdict(span) for span in spans])
-        _append(self.path / "rankings.jsonl", [{**_record(r), "seconds": seconds, "batch_size": len(ranked)} for r in ranked])
+        with _writing(self.path):
+            _append(self.path / "spans.jsonl", [asdict(span) for span in spans])
+            _append(self.path / "rankings.jsonl", [{**_record(r), "seconds": seconds, "batch_size": len(ranked)} for r in ranked])
 
     def seconds(self) -> float:
         """Wall time of all batches in the journal, warm-up left out."""
-        spans = [orjson.loads(line) for line in _read_lines(self.path / "spans.jsonl")]
+        spans = _spans(self.path / "spans.jsonl")
         return float(sum(span["seconds"] for span in spans if span["name"] == "rank" and not span["warmup"]))
 
     def finish(self, ranked: Iterable[Ranked], tag: str) -> Path:
@@ -103,29 +117,36 @@ class RunFolder:
         """
         path = self.path / "run.trec"
         partial = path.with_suffix(".partial")
-        write_run(partial, (r.ranking for r in ranked), tag)
-        partial.replace(path)
+        with _writing(self.path):
+            write_run(partial, (r.ranking for r in ranked), tag)
+            partial.replace(path)
         return path
 
     def seal(self, measurements: Sequence[Measurement], manifest: Mapping[str, Any]) -> None:
         """Write the measurements, then the manifest: with it the run is complete."""
-        _write_atomically(self.path / "measurements.jsonl", _lines([asdict(m) for m in measurements]))
-        hashes = {name: _sha256(self.path / name) for name in ("run.trec", "rankings.jsonl", "measurements.jsonl")}
-        text = orjson.dumps({**manifest, "files": hashes}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-        _write_atomically(self.path / "manifest.json", text + b"\n")
+        with _writing(self.path):
+            _write_atomically(self.path / "measurements.jsonl", _lines([asdict(m) for m in measurements]))
+            hashes = {name: _sha256(self.path / name) for name in ("run.trec", "rankings.jsonl", "measurements.jsonl")}
+            text = orjson.dumps({**manifest, "files": hashes}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+            _write_atomically(self.path / "manifest.json", text + b"\n")
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest of a run folder; None when the run is not complete.
 
     Raises:
-        StoreError: a file that the manifest lists is missing or was changed since.
+        StoreError: it is damaged, or a file that it lists is missing or was changed since.
     """
     file = path / "manifest.json"
     if not file.is_file():
         return None
-    manifest: dict[str, Any] = orjson.loads(file.read_bytes())
-    for name, expected in manifest["files"].items():
+    manifest: dict[str, Any]
+    try:
+        manifest = orjson.loads(file.read_bytes())
+        hashes = dict(manifest["files"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{file}: not a manifest: {error}", hint=f"Delete {file} and run again: its rankings are kept.") from error
+    for name, expected in hashes.items():
         target = path / name
         if not target.is_file() or _sha256(target) != expected:
             raise StoreError(f"{target}: not as it was when the run was completed.", hint=f"Delete {path} and run again.")
@@ -174,6 +195,37 @@ def _ranked(file: Path, number: int, line: bytes) -> Ranked:
         raise StoreError(f"{file}:{number}: not a line of a journal: {error}", hint=f"Delete {file.parent} and run again.") from error
 
 
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Raises: StoreError: in place of the operating system's complaint."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be written: {error.strerror or error}.",
+            hint="Make room or choose another --runs; the same command then goes on.",
+        ) from error
+
+
+def _read_config(file: Path) -> object:
+    """What the file holds; None where it is no YAML."""
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return None
+
+
+def _spans(file: Path) -> list[dict[str, Any]]:
+    """Raises: StoreError: a line is damaged."""
+    try:
+        return [
+            {"query_ids": s["query_ids"], "name": s["name"], "seconds": s["seconds"], "warmup": s["warmup"]}
+            for s in map(orjson.loads, _read_lines(file))
+        ]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise StoreError(f"{file}: holds a line that is no span: {error}", hint=f"Delete {file.parent} and run again.") from error
+
+
 def _cut_torn_line(file: Path) -> None:
     if not file.is_file():
         return
@@ -192,8 +244,9 @@ def _lines(records: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def _append(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    with file.open("ab", buffering=0) as journal:
+    with file.open("ab") as journal:  # buffered: an unbuffered write may write less than it was given, and say so only in its result
         journal.write(_lines(records))
+        journal.flush()
         os.fsync(journal.fileno())
 
 

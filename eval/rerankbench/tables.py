@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rerankbench import hub
 from rerankbench.benchmarks import load_catalog
 from rerankbench.config import Experiment, System, load_systems
-from rerankbench.errors import MissingError
+from rerankbench.errors import ConfigError, MissingError
 from rerankbench.experiment import Result
 from rerankbench.measures.interval import bootstrap_interval
 from rerankbench.measures.quality import check_measure
@@ -21,18 +22,34 @@ from rerankbench.report.cells import Cell, Status
 from rerankbench.report.figure import Level, Point, SweepFigure
 from rerankbench.report.table import Column, Table
 
+PAPER_DEPTH = 100
+"""Documents of every list that the paper reranks (its section 4.2)."""
+
 
 def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> Table:
     """The experiment's table: in the layout of the paper's table that it names, else systems under each other.
 
     Raises:
         MeasureError: a system or benchmark of the experiment has no place in the paper's table.
+        ConfigError: the paper's table shows another measure than the experiment's first.
     """
     cells = [cell_of(result, experiment, runs) for result in results]
     context = _context(experiment, results)
     if experiment.file.table is not None:
+        _check_measure(experiment)
         return paper_table(load_paper(), str(experiment.file.table), cells, hint=_left_out, context=context)
     return experiment_table(experiment.name, experiment.file.title, _columns(experiment), cells, context=context)
+
+
+def _check_measure(experiment: Experiment) -> None:
+    """Another measure's values in the paper's columns would be taken for the paper's."""
+    ours, table = check_measure(experiment.file.measures[0]), str(experiment.file.table)
+    printed = {column.measure for column in load_paper().table(table).columns if column.name in experiment.benchmarks} - {ours}
+    if printed:
+        raise ConfigError(
+            f"{experiment.place(('measures', 0))}: Table {table} of the paper shows {min(printed)}, not {ours}.",
+            hint=f"Put {min(printed)} first among the measures, which ranks nothing again, or leave 'table' out.",
+        )
 
 
 def _left_out(row: PaperRow, column: PaperColumn) -> str:  # noqa: ARG001 one text for all, so that they share one note
@@ -41,7 +58,7 @@ def _left_out(row: PaperRow, column: PaperColumn) -> str:  # noqa: ARG001 one te
 
 def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
     """One result as a cell; the first measure is the one that is shown."""
-    absent = _absent(result, experiment)
+    absent = _absent(result, experiment, runs)
     if result.problem is not None or result.manifest is None:
         return absent
     manifest = result.manifest
@@ -54,6 +71,7 @@ def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
         value=mean(values),
         interval=bootstrap_interval(values),
         queries=len(values),
+        expected_queries=_judged_queries(result.cell.benchmark),
         limit=result.cell.limit,
         missing_rule=experiment.file.missing,
         defects=manifest["defects"],
@@ -65,34 +83,37 @@ def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
         caveat=manifest["caveat"],
         other_model=_other_model(result.cell.system) if experiment.file.table is not None else "",
         notes=_notes(manifest),
+        not_judged=_other_question(result) if experiment.file.table is not None else "",
     )
 
 
-def sweep_figure_of(experiment: Experiment, results: Sequence[Result]) -> SweepFigure:
+def sweep_figure_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> SweepFigure:
     """The experiment's shown measure over the swept key that its `figure` names; cells without a value are left out."""
     key = experiment.file.figure
     points, levels = [], []
     for result in results:
-        cell = cell_of(result, experiment, Path())
+        cell = cell_of(result, experiment, runs)
         if cell.points is None or cell.interval_points is None:
             continue
-        panel = load_catalog().benchmarks[cell.column].title + (f", {cell.first_stage}" if cell.first_stage else "")
+        panel = _title(cell.column) + (f", {cell.first_stage}" if cell.first_stage else "")
         swept = dict(result.cell.system.variant)
+        if len(experiment.depths) > 1:
+            swept["depth"] = result.cell.depth
         if key in swept:
-            rest = ", ".join(f"{k.partition('.')[2]} {v}" for k, v in swept.items() if k != key)
+            rest = ", ".join(f"{k.rpartition('.')[2]} {v}" for k, v in swept.items() if k != key)
             series = f"{cell.system}: {rest}" if rest else cell.system
             low, high = cell.interval_points
             points.append(Point(panel, series, float(swept[key]), float(cell.points), float(low), float(high)))
         else:
             levels.append(Level(panel, cell.system, float(cell.points)))
-    option = key.partition(".")[2].replace("_", " ")
+    option = key.rpartition(".")[2].replace("_", " ")
     caption = (
         "Bands: 95 % bootstrap interval over queries. All points share their queries, so differences are surer than the bands suggest."
     )
     return SweepFigure(experiment.file.title, caption, option, experiment.file.measures[0], tuple(points), tuple(levels))
 
 
-def _absent(result: Result, experiment: Experiment) -> Cell:
+def _absent(result: Result, experiment: Experiment, runs: Path) -> Cell:
     """The cell in its place, without a value. Variant and first stage are named only where they differ within the experiment."""
     cell, problem = result.cell, result.problem
     said = [f"{key.partition('.')[2]}={value}" for key, value in cell.system.variant]
@@ -104,18 +125,37 @@ def _absent(result: Result, experiment: Experiment) -> Cell:
         column=cell.benchmark,
         first_stage=cell.first_stage if len(experiment.first_stages) > 1 else "",
         status=Status.MISSING if problem is None or isinstance(problem, MissingError) else Status.FAILED,
-        reason=problem.message if problem else "This cell was not run yet.",
-        hint=problem.hint if problem else "",
+        reason=_portable(problem.message, runs) if problem else "This cell was not run yet.",
+        hint=_portable(problem.hint, runs) if problem else "",
     )
 
 
+def _portable(text: str, runs: Path) -> str:
+    """Without the places of this machine: a table reads the same wherever it is made."""
+    places = ((str(runs), runs.name), (str(hub.cache_folder()), "HF_HUB_CACHE"), (str(Path.home()), "~"))
+    for place, name in places:
+        if Path(place).is_absolute() and place != Path(place).root:
+            text = text.replace(place, name)
+    return text
+
+
+def _title(benchmark: str) -> str:
+    """As the paper prints it; a benchmark of one's own has its name."""
+    entry = load_catalog().benchmarks.get(benchmark)
+    return entry.title if entry else benchmark
+
+
+def _judged_queries(benchmark: str) -> int | None:
+    entry = load_catalog().benchmarks.get(benchmark)
+    return entry.counts.judged_queries if entry else None
+
+
 def _columns(experiment: Experiment) -> list[Column]:
-    benchmarks = load_catalog().benchmarks
     stages = experiment.first_stages if len(experiment.first_stages) > 1 else ("",)
     shown = experiment.file.measures[0]
     columns = []
     for stage in stages:
-        columns += [Column(b, benchmarks[b].title, stage, measure=shown) for b in experiment.benchmarks]
+        columns += [Column(b, _title(b), stage, measure=shown) for b in experiment.benchmarks]
     if stages == ("",):
         members_at_hand = {n: m for n, m in experiment.file.averages.items() if set(m) <= set(experiment.benchmarks)}
         columns += [Column(name, name, members=members, measure=shown) for name, members in members_at_hand.items()]
@@ -130,6 +170,8 @@ def _context(experiment: Experiment, results: Sequence[Result]) -> list[str]:
         "95 % intervals: percentile bootstrap over queries, 10,000 resamples, seed 0",
     ]
     lines += [f"times: wall time of ranking, on {h}" for h in hardware]
+    if experiment.file.averages and len(experiment.first_stages) > 1:
+        lines.append("averages are not shown: columns differ in their first stage")
     return lines
 
 
@@ -141,7 +183,19 @@ def _hardware(manifest: Mapping[str, Any]) -> str:
 def _notes(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     cache = manifest["embedding_cache"]
     reused = cache.get("asked", 0) - cache.get("embedded", 0)
-    return ("some texts were embedded before, for another row: its time leaves them out",) if reused else ()
+    return ("a text that several queries or rows share was embedded once: times count it where it came first",) if reused else ()
+
+
+def _other_question(result: Result) -> str:
+    """Why a cell is not to be compared with the paper's, the model apart; empty when it may be."""
+    cell = result.cell
+    if cell.depth != PAPER_DEPTH:
+        return f"top {cell.depth} ranked, by the paper top {PAPER_DEPTH}"
+    known = load_systems().get(cell.system.family)
+    own = cell.system.ranker.as_data()
+    named = known.ranker.as_data() if known else own
+    changed = [f"{key}={value!r}" for key, value in own.items() if named.get(key, value) != value]
+    return f"other options than the paper's: {', '.join(changed)}" if changed and not cell.system.variant else ""
 
 
 def _other_model(system: System) -> str:

@@ -45,7 +45,7 @@ def test_a_minimal_experiment_has_the_papers_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (MINIMAL + "benchmark: [x]", r"exp\.yaml:5: key 'benchmark': unknown key 'benchmark'\. Did you mean 'benchmarks'\?"),
+        (MINIMAL + "benchmark: [x]", r"exp\.yaml:5: key 'benchmark': unknown key 'benchmark'\. Did you mean 'benchmarks'"),
         (MINIMAL + "depth: ten", r"exp\.yaml:5: key 'depth': .*integer.*'ten'"),
         (MINIMAL + "depth: 0", r"greater than or equal to 1"),
         (MINIMAL + "depth: '10'", r"valid integer"),

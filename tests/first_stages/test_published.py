@@ -35,7 +35,7 @@ def test_a_list_keeps_its_order_text_and_scores(tmp_path: Path) -> None:
     [
         ([], "no candidate list"),
         ([b'{"query": "q", "hits": [{"content'], r"lists\.jsonl:1: not a JSON object"),
-        ([{"query": "q"}], "wrong or missing: 'hits'"),
+        ([{"query": "q"}], "expected an object with 'hits'"),
         ([{"query": "q", "hits": []}], "expected one query id, found an empty list"),
         ([{"query": "q", "hits": [_entry(1), _entry(2, qid=8)]}], "expected one query id"),
         ([{"query": "q", "hits": [_entry(1), _entry(3)]}], "are not 1, 2, 3"),

@@ -1,19 +1,48 @@
-"""The table of benchmarks and of published first stages, read from ``catalog.yaml`` and checked."""
+"""The table of benchmarks and of published first stages, read from ``catalog.yaml`` and checked. Opens no data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Literal, TypeVar
 
 from rerankbench.config import Options, read_yaml, validate
 from rerankbench.errors import ConfigError, nearest
 
+Entry = TypeVar("Entry")
+QueryForm = Literal["original", "gpt4_reason"]
+"""Which text of a query: its own, or the one that GPT-4 reasoned out for it (BRIGHT alone has both)."""
+
 
 class Counts(Options):
-    """What must be in a benchmark's qrels; None is not pinned."""
+    """What must be in a benchmark's files; None is not pinned.
 
+    Attributes:
+        grades: How many judgements have the grade 0, 1, 2 ….
+        excluded: Pairs of query and excluded document.
+        documents: In the corpus.
+    """
+
+    queries: int | None = None
     judged_queries: int | None = None
     judgements: int | None = None
+    grades: tuple[int, ...] | None = None
+    excluded: int | None = None
+    documents: int | None = None
+
+
+class TextEntry(Options):
+    """Where a benchmark's documents may come from; an empty field is a place that does not have them.
+
+    Attributes:
+        split: The part of a hub data set that holds several benchmarks.
+    """
+
+    folder: str = ""
+    hub: str = ""
+    split: str = ""
+    index: str = ""
 
 
 class BenchmarkEntry(Options):
@@ -26,20 +55,31 @@ class BenchmarkEntry(Options):
     queries: str
     counts: Counts
     licence: str
+    text: TextEntry = TextEntry()
+    relevant: int = 1
+    exclusions: str = ""
     known_cause: str = ""
+    restricted: bool = False
     embedded: bool = False
 
 
 class FirstStageEntry(Options):
-    """One published first stage and its folder below ``retrieval_results/``."""
+    """One first stage: see ``catalog.yaml`` for the keys."""
 
     title: str
-    folder: str
+    folder: str = ""
+    runs: tuple[str, ...] = ()
+    queries: QueryForm = "original"
+    excluded: bool = False
 
 
 class HubData(Options):
+    """The authors' data set, the revisions of those with texts, and pinned hashes by place in the mirror's layout."""
+
     hub: str
     revision: str
+    revisions: dict[str, str] = {}
+    sha256: dict[str, str] = {}
 
 
 class Catalog(Options):
@@ -49,15 +89,17 @@ class Catalog(Options):
 
     def benchmark(self, name: str) -> BenchmarkEntry:
         """Raises: ConfigError: there is no benchmark of this name."""
-        if name not in self.benchmarks:
-            raise ConfigError(f"There is no benchmark {name!r}. {nearest(name, self.benchmarks)}")
-        return self.benchmarks[name]
+        return _entry(self.benchmarks, "benchmark", name)
 
     def first_stage(self, name: str) -> FirstStageEntry:
         """Raises: ConfigError: there is no first stage of this name."""
-        if name not in self.first_stages:
-            raise ConfigError(f"There is no first stage {name!r}. {nearest(name, self.first_stages)}")
-        return self.first_stages[name]
+        return _entry(self.first_stages, "first stage", name)
+
+
+def _entry(table: Mapping[str, Entry], what: str, name: str) -> Entry:
+    if name not in table:
+        raise ConfigError(f"There is no {what} {name!r}. {nearest(name, table)}")
+    return table[name]
 
 
 @cache

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from rerankbench.benchmarks.catalog import BenchmarkEntry, Catalog, load_catalog
-from rerankbench.benchmarks.sources import LISTS, QRELS, Folder, Found, HubDataset, Source
-from rerankbench.errors import DataError, DataMismatch, MissingData
+from rerankbench import prompts
+from rerankbench.benchmarks.catalog import BenchmarkEntry, Catalog, Counts, QueryForm
+from rerankbench.benchmarks.corpora import BeirCorpus, read_query_lines, read_query_table
+from rerankbench.benchmarks.exclusions import Exclusions, read_exclusions
+from rerankbench.benchmarks.files import Files
+from rerankbench.benchmarks.lists import ListPlaces
+from rerankbench.benchmarks.sources import QRELS, DataFile, Found, Source, cache_folder, named_by_place
+from rerankbench.benchmarks.texts import Texts
+from rerankbench.errors import DataMismatch, MissingData
 from rerankbench.first_stages.published import lists_of_run, read_lists
 from rerankbench.records import CandidateList, Qrels, Query
 from rerankbench.trec import read_qrels
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """A data file as a manifest names it.
-
-    Attributes:
-        place: In the mirror's layout.
-    """
-
-    place: str
-    source: str
-    sha256: str
 
 
 class Collection:
@@ -36,36 +26,77 @@ class Collection:
 
     Args:
         sources: Asked in this order.
+        cache: Folder for what is fetched from the hub and converted; by default `cache_folder`.
     """
 
-    def __init__(self, name: str, sources: Sequence[Source], catalog: Catalog) -> None:
+    def __init__(self, name: str, sources: Sequence[Source], catalog: Catalog, cache: Path | None = None) -> None:
         self.name = name
-        self._entry: BenchmarkEntry = catalog.benchmark(name)
+        self.entry: BenchmarkEntry = catalog.benchmark(name)
         self._catalog = catalog
-        self._sources = sources
-        self._files: dict[str, DataFile] = {}
+        self._files = Files(sources, catalog.data, self.entry.licence)
+        self._texts = Texts(name, self.entry, self._files, catalog.data, cache or cache_folder())
         self._lists: dict[str, list[CandidateList]] = {}
+        self._exclusions: tuple[str, Exclusions] | None = None
 
     @property
     def title(self) -> str:
-        return self._entry.title
+        return self.entry.title
+
+    @property
+    def licence(self) -> str:
+        """What may be done with the texts."""
+        return self.entry.licence
+
+    @property
+    def counts(self) -> Counts:
+        """What must be in the files."""
+        return self.entry.counts
+
+    @property
+    def instruction(self) -> str:
+        """The task in words, as an instructed embedder is told it before a query."""
+        return prompts.load("e2rank-query").for_benchmark(self.name).values["task"]
+
+    @property
+    def relevant(self) -> int:
+        """The lowest grade that counts as relevant in measures without grades, e.g. recall."""
+        return self.entry.relevant
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the qrels file's bytes."""
-        self.qrels()
-        return self._files[self._qrels_place].sha256
+        return self.qrels_file().sha256
 
     def qrels(self) -> Qrels:
         """Raises: MissingData: no source has them. DataMismatch: they are not those of the catalog."""
         return self._checked_qrels
 
-    def queries(self) -> Sequence[Query]:
-        """Every query of the benchmark's own file, judged or not."""
-        return [Query(query_id, text) for query_id, text in self._query_texts.items()]
+    def qrels_file(self) -> DataFile:
+        """The file behind `qrels`."""
+        self.qrels()
+        return self._files[self._qrels_place]
+
+    def queries(self, form: QueryForm = "original") -> Sequence[Query]:
+        """Every query of the benchmark's own file, judged or not.
+
+        Args:
+            form: ``gpt4_reason``: the text that GPT-4 reasoned out, for first stages that search with it. A reranker sees the
+                original text unless a configuration says otherwise.
+
+        Raises:
+            MissingData: no source has them, or the benchmark has no queries of this form.
+            DataMismatch: they are not as many as the catalog has.
+        """
+        if form == "original":
+            return [Query(query_id, text) for query_id, text in self._query_texts.items()]
+        place, found = self._texts.reasoned_queries(form)
+        with named_by_place(place, found):
+            queries = read_query_lines(found.path)
+        self._check_counts(place, queries=len(queries))
+        return queries
 
     def candidates(self, first_stage: str, depth: int) -> Sequence[CandidateList]:
-        """The lists of a first stage, at most `depth` long, in the order of its file.
+        """The lists of a first stage, at most `depth` long, in the order of its file; of a bare run without the documents' text.
 
         Raises:
             MissingData: no source has lists of this depth.
@@ -73,8 +104,9 @@ class Collection:
         """
         place = self._list_place(first_stage, depth)
         if place not in self._lists:
-            found = self._require(place, what=f"{self._catalog.first_stage(first_stage).title} lists of {self.name}")
-            self._lists[place] = lists_of_run(found.path, self._query_texts) if place.endswith(".trec") else read_lists(found.path)
+            found = self._require_lists(place, first_stage)
+            with named_by_place(place, found):
+                self._lists[place] = read_lists(found.path) if place.endswith(".jsonl") else lists_of_run(found.path, self._query_texts)
         return [candidates.top(depth) for candidates in self._lists[place]]
 
     def list_file(self, first_stage: str, depth: int) -> DataFile:
@@ -82,95 +114,124 @@ class Collection:
         self.candidates(first_stage, depth)
         return self._files[self._list_place(first_stage, depth)]
 
-    def qrels_file(self) -> DataFile:
-        """The file behind `qrels`."""
-        self.qrels()
-        return self._files[self._qrels_place]
+    def list_path(self, first_stage: str, depth: int) -> Path:
+        """Where the file behind `candidates` lies on this machine."""
+        self.candidates(first_stage, depth)
+        return self._require_lists(self._list_place(first_stage, depth), first_stage).path
+
+    def deepest(self, first_stage: str) -> int | None:
+        """How deep the deepest lists are that can be read without asking the hub; None where there are none."""
+        return self._list_places(first_stage).deepest()
+
+    def corpus(self, *, fetch: bool = True) -> BeirCorpus:
+        """The documents: from the local mirror, else from the hub, converted once.
+
+        Args:
+            fetch: False: only what is on this machine already.
+
+        Raises:
+            MissingData: they are not at hand; the hint is what would get them, and under which licence.
+            DataError: a file is damaged.
+        """
+        return self._texts.corpus(fetch=fetch)
+
+    @property
+    def has_exclusions(self) -> bool:
+        """Whether the benchmark excludes documents from some queries, whether they are known here or not."""
+        return bool(self.entry.exclusions)
+
+    def excluded(self, *, fetch: bool = True) -> Exclusions | None:
+        """The excluded documents; None where the benchmark excludes none.
+
+        Args:
+            fetch: False: only what is on this machine already.
+
+        Raises:
+            MissingData: the benchmark excludes some, and no source says which.
+            DataMismatch: they are not as many as the catalog has.
+        """
+        if not self.has_exclusions:
+            return None
+        if self._exclusions is None:
+            place, found = self._texts.exclusions(fetch=fetch)
+            with named_by_place(place, found):
+                excluded = read_exclusions(found.path)
+            self._check_counts(place, excluded=len(excluded))
+            self._exclusions = place, excluded
+        return self._exclusions[1]
+
+    def exclusions_file(self) -> DataFile | None:
+        """The file behind `excluded`."""
+        self.excluded()
+        return self._files[self._exclusions[0]] if self._exclusions else None
 
     @property
     def _qrels_place(self) -> str:
-        return f"{QRELS}/{self._entry.qrels}"
+        return f"{QRELS}/{self.entry.qrels}"
 
     @cached_property
     def _checked_qrels(self) -> Qrels:
-        qrels = read_qrels(self._require(self._qrels_place, what=f"judgements of {self.name}").path)
-        pinned = self._entry.counts
-        counted = {"judged_queries": len(qrels), "judgements": sum(map(len, qrels.values()))}
-        for what, count in counted.items():
-            expected = getattr(pinned, what)
-            if expected is not None and count != expected:
-                cause = f" Known cause: {self._entry.known_cause}." if self._entry.known_cause else ""
-                raise DataMismatch(
-                    f"{self._qrels_place}: {count:,} {what.replace('_', ' ')}, but {self.name} has {expected:,}.{cause}",
-                    hint="Fetch the file again, or take the version that the paper used.",
-                )
+        found = self._files.require(self._qrels_place, what=f"judgements of {self.name}")
+        with named_by_place(self._qrels_place, found):
+            qrels = read_qrels(found.path)
+        grades = Counter(grade for judged in qrels.values() for grade in judged.values())
+        self._check_counts(self._qrels_place, judged_queries=len(qrels), judgements=grades.total())
+        self._check_grades(grades)
         return qrels
 
     @cached_property
     def _query_texts(self) -> Mapping[str, str]:
-        found = self._require(f"{QRELS}/{self._entry.queries}", what=f"queries of {self.name}")
-        opened = gzip.open if found.path.suffix == ".gz" else open
-        texts: dict[str, str] = {}
-        with opened(found.path, "rt", encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                query_id, tab, text = line.rstrip("\r\n").partition("\t")
-                if not tab:
-                    raise DataError(f"{found.path}:{number}: expected a query id, a tab and the query's text.")
-                texts[query_id] = text
+        place = f"{QRELS}/{self.entry.queries}"
+        found = self._files.require(place, what=f"queries of {self.name}")
+        with named_by_place(place, found):
+            texts = read_query_table(found.path)
+        self._check_counts(place, queries=len(texts))
         return texts
 
+    def _check_counts(self, place: str, **counted: int) -> None:
+        """Raises: DataMismatch: a number is not the catalog's."""
+        for what, count in counted.items():
+            expected = getattr(self.counts, what)
+            if expected is not None and count != expected:
+                self._refuse(f"{place}: {count:,} {what.replace('_', ' ')}, but {self.name} has {expected:,}.")
+
+    def _check_grades(self, grades: Mapping[int, int]) -> None:
+        pinned = self.entry.counts.grades
+        expected = None if pinned is None else {grade: count for grade, count in enumerate(pinned) if count}
+        if expected is not None and dict(grades) != expected:
+            found, pins = (", ".join(f"{g}: {n:,}" for g, n in sorted(of.items())) for of in (grades, expected))
+            self._refuse(f"{self._qrels_place}: judgements of each grade are {found}, but {self.name} has {pins}.")
+
+    def _refuse(self, message: str) -> None:
+        cause = f" Known cause: {self.entry.known_cause}." if self.entry.known_cause else ""
+        raise DataMismatch(f"{message}{cause}", hint="Fetch the file again, or take the version that the paper used.")
+
+    def _list_places(self, first_stage: str) -> ListPlaces:
+        return ListPlaces.of(self.entry, self._catalog.first_stage(first_stage), self._files.folders)
+
     def _list_place(self, first_stage: str, depth: int) -> str:
-        """The file of the shallowest lists that are deep enough: with text before without, the paper's name when there is none."""
-        folder = f"{LISTS}/{self._catalog.first_stage(first_stage).folder}"
-        stem = f"{folder}/{self._entry.key}_top"
-        for suffix in ("jsonl", "trec"):
-            deep_enough = [d for d in self._depths_at_hand(folder, suffix) if d >= depth]
-            if deep_enough:
-                return f"{stem}{min(deep_enough)}.{suffix}"
-        return f"{stem}{max(depth, 100)}.jsonl"
+        places = self._list_places(first_stage)
+        if not places.templates:
+            title = self._catalog.first_stage(first_stage).title
+            raise MissingData(
+                f"No published lists of {title} are known.",
+                hint=f"rerankbench candidates build --benchmark {self.name} --first-stage {first_stage}",
+            )
+        return places.place(depth)
 
-    def _depths_at_hand(self, folder: str, suffix: str) -> Iterable[int]:
-        pattern = re.compile(rf"{re.escape(self._entry.key)}_top(\d+)\.{suffix}")
-        for source in self._sources:
-            if isinstance(source, Folder) and (source.root / folder).is_dir():
-                yield from (int(m[1]) for p in (source.root / folder).iterdir() if (m := pattern.fullmatch(p.name)))
-
-    def _require(self, place: str, *, what: str) -> Found:
-        for source in self._sources:
-            found = source.find(place)
-            if found:
-                self._files[place] = DataFile(place, found.source, sha256_of(found.path))
-                return found
-        looked = "; ".join(source.looked(place) for source in self._sources)
-        file = place.removeprefix(f"{LISTS}/")
-        folder = f"DATA/{LISTS}" if file != place else "DATA"
-        raise MissingData(
-            f"No {what} ({file}): {looked}.",
-            hint=f"hf download {self._catalog.data.hub} {file} --repo-type dataset --local-dir {folder}"
-            f" (licence: {self._entry.licence}), then --data DATA",
-        )
-
-
-class Benchmarks:
-    """Opens benchmarks that share their sources, so that a hub which did not answer is asked once."""
-
-    def __init__(self, mirror: Path | None) -> None:
-        self._catalog = load_catalog()
-        data = self._catalog.data
-        self._sources: list[Source] = [Folder(mirror)] if mirror else []
-        self._sources.append(HubDataset(data.hub, data.revision))
-        self._open: dict[str, Collection] = {}
-
-    def open(self, name: str) -> Collection:
-        """Raises: ConfigError: there is no benchmark of this name."""
-        if name not in self._open:
-            embedded = self._catalog.benchmark(name).embedded
-            sources = [Folder(Path(__file__).parent / name, "package")] if embedded else self._sources
-            self._open[name] = Collection(name, sources, self._catalog)
-        return self._open[name]
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def _require_lists(self, place: str, first_stage: str) -> Found:
+        deepest = self.deepest(first_stage)
+        try:
+            return self._files.require(place, what=f"{self._catalog.first_stage(first_stage).title} lists of {self.name}")
+        except MissingData as error:
+            if deepest is not None:
+                file = place.rpartition("/")[2]
+                raise MissingData(
+                    f"No {file}: the lists of {self.name} at hand are {deepest} deep.", hint=f"Set depth: {deepest}"
+                ) from error
+            if self.entry.embedded:
+                folder = place.rpartition("/")[0]
+                raise MissingData(
+                    f"{self.name} comes with this package, and has no {folder} lists.", hint="Set first_stages: [bm25]"
+                ) from error
+            raise

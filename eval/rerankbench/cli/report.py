@@ -21,6 +21,7 @@ from rerankbench.cli.options import (
     open_planner,
 )
 from rerankbench.cli.output import console, print_json
+from rerankbench.errors import MissingExtra
 
 if TYPE_CHECKING:
     from rerankbench.config import Experiment
@@ -56,21 +57,27 @@ def report(
     from rerankbench.tables import sweep_figure_of, table_of
 
     experiment = open_experiment(config, assignments, systems, benchmarks)
-    planner = open_planner(data, runs)
+    planner = open_planner(data, runs, experiment)
     plan = planner.plan(experiment, limit)
     results = Laboratory(planner).stored(plan, experiment)
     table = table_of(experiment, results, runs)
     shape: Shape = "experiment" if experiment.file.table is None else "paper"
     written = _write(table, shape, experiment, reports)
-    if experiment.file.figure and any(result.manifest for result in results):
+    undrawn: MissingExtra | None = None
+    if experiment.file.figure:
         from rerankbench.report.figure import draw
 
-        written += draw(sweep_figure_of(experiment, results), reports / experiment.name)
+        try:
+            written += draw(sweep_figure_of(experiment, results, runs), reports / experiment.name)
+        except MissingExtra as error:
+            undrawn = error  # the table comes first
     if as_json:
         print_json({**to_json(table), "files": [str(path) for path in written]})
     else:
         console().print(render_terminal(table, shape))
         typer.echo(f"Written to {written[0].parent}: {', '.join(path.name for path in written)}")
+    if undrawn is not None:
+        raise undrawn
     raise typer.Exit(table.exit_code())
 
 

@@ -21,13 +21,17 @@ from rerankbench.cli.options import (
     open_planner,
 )
 from rerankbench.cli.output import print_json, print_table
+from rerankbench.errors import MissingError, RerankbenchError
 
 if TYPE_CHECKING:
+    from rerankbench.config import Experiment
     from rerankbench.experiment import Result
-    from rerankbench.plan import Planned
+    from rerankbench.plan import Planned, Planner
 
 INCOMPLETE = 4
 """Exit code when a cell has no result."""
+STOPPED = 130
+"""Exit code after Control-C, as shells have it."""
 TOKENS_PER_WORD = 1.38
 """Of the Qwen3 tokenizer on the DL19 and DL20 candidate lists (371,314 tokens of 269,372 words, 478,557 of 347,639)."""
 
@@ -59,19 +63,38 @@ def run(
     from rerankbench.experiment import Laboratory
 
     experiment = open_experiment(config, assignments, systems, benchmarks)
-    planner = open_planner(data, runs)
+    planner = open_planner(data, runs, experiment)
+    if not dry_run:
+        _build_lists(planner, experiment)
     plan = planner.plan(experiment, limit)
     if dry_run:
         _print_plan(plan, as_json)
         return
-    with ProgressDisplay(Console(stderr=True), len(plan)) as progress:
-        results = Laboratory(planner).run(plan, experiment, progress)
+    try:
+        with ProgressDisplay(Console(stderr=True), len(plan)) as progress:
+            results = Laboratory(planner).run(plan, experiment, progress)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped. What was ranked is kept: the same command goes on from there.", err=True)
+        raise typer.Exit(STOPPED) from None
     if as_json:
         print_json({"cells": [_result_data(r) for r in results]})
-    missing = [r for r in results if r.problem is not None]
-    if missing:
-        typer.echo(f"{len(missing)} of {len(results)} cells have no result: rerankbench report {config} says why.", err=True)
+    problems = [r.problem for r in results if r.problem is not None]
+    if problems:
+        typer.echo(_what_is_missing(problems, len(results)), err=True)
         raise typer.Exit(INCOMPLETE)
+
+
+def _what_is_missing(problems: Sequence[RerankbenchError], cells: int) -> str:
+    failed = sum(not isinstance(problem, MissingError) for problem in problems)
+    lines = f"{len(problems)} of {cells} cells have no result" + (f", {failed} of them failed (see above)." if failed else ".")
+    return lines + (" With 'report' in place of 'run', the same command says what is missing." if failed < len(problems) else "")
+
+
+def _build_lists(planner: Planner, experiment: Experiment) -> None:
+    """Lists of the experiment's own first stages; what cannot be built is a missing cell later, with the reason."""
+    for definition, outcome in planner.candidates.build_all(planner.definitions(experiment)):
+        if not isinstance(outcome, RerankbenchError) and not outcome.reused:
+            typer.echo(f"built the {definition.name} lists of {definition.benchmark}, top {definition.depth}", err=True)
 
 
 def _print_plan(plan: Sequence[Planned], as_json: bool) -> None:
@@ -86,10 +109,10 @@ def _print_plan(plan: Sequence[Planned], as_json: bool) -> None:
         rows.append([p.cell.system.name, f"{p.cell.benchmark}, {p.cell.first_stage} {p.cell.depth}", *numbers, state])
     headings = ("queries", "documents", "prompts", "to embed", "≈ tokens in", "tokens out ≤")
     print_table(("system", "lists", *headings, "state"), rows, right=headings)
-    for problem in dict.fromkeys(f"{p.problem.message}\n  try: {p.problem.hint}" for p in plan if p.problem):
-        typer.echo(f"missing: {problem}")
+    for state, message, hint in dict.fromkeys((p.state, p.problem.message, p.problem.hint) for p in plan if p.problem):
+        typer.echo(f"{state}: {message}" + (f"\n  try: {hint}" if hint else ""))
     reused = sum(p.state == "complete" for p in plan)
-    typer.echo(f"{len(plan)} cells: {reused} complete and reused, {sum(p.problem is not None for p in plan)} missing.")
+    typer.echo(f"{len(plan)} cells: {reused} complete and reused, {sum(p.problem is not None for p in plan)} missing or failed.")
     typer.echo("Tokens are estimated from words. Documents that cells of one engine share are embedded once, and are counted in each.")
 
 

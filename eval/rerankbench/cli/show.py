@@ -12,7 +12,7 @@ from rerankbench.cli.output import print_facts, print_json, print_table
 from rerankbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from rerankbench.benchmarks import Collection
+    from rerankbench.benchmarks import Collection, OwnCollection
     from rerankbench.config import System
 
 Kind = Literal["systems", "benchmarks", "first-stages", "rankers", "engines", "prompts", "configs"]
@@ -54,17 +54,23 @@ def _benchmarks() -> tuple[tuple[str, ...], list[list[str]]]:
 
 
 def _first_stages() -> tuple[tuple[str, ...], list[list[str]]]:
+    from rerankbench import registry
     from rerankbench.benchmarks import load_catalog
 
-    return ("first stage", "what it is", "folder"), [[n, e.title, e.folder] for n, e in load_catalog().first_stages.items()]
+    published = [[n, e.title, "published lists"] for n, e in load_catalog().first_stages.items()]
+    built = [[kind, _first_line(registry.find("first_stage", kind)), "built by this program"] for kind in registry.FIRST_STAGES]
+    return ("first stage", "what it is", "where its lists come from"), [*published, *built]
 
 
 def _registered(kind: str) -> tuple[tuple[str, ...], list[list[str]]]:
     from rerankbench import registry
 
     table = registry.RANKERS if kind == "ranker" else registry.ENGINES
-    rows = [[name, (registry.find(kind, name).__doc__ or "").strip().split("\n")[0]] for name in table]
-    return (kind, "what it does"), rows
+    return (kind, "what it does"), [[name, _first_line(registry.find(kind, name))] for name in table]
+
+
+def _first_line(found: type) -> str:
+    return (found.__doc__ or "").strip().split("\n")[0]
 
 
 def _prompts() -> tuple[tuple[str, ...], list[list[str]]]:
@@ -129,6 +135,8 @@ def _readable(value: Any) -> str:
 
     if isinstance(value, str):
         return value
+    if value is None:
+        return "none"
     return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)).strip().removesuffix("...").rstrip()
 
 
@@ -136,13 +144,13 @@ def _system_facts(system: System) -> dict[str, Any]:
     return {
         "system": system.name,
         **system.as_data(),
-        "weights": {"status": system.weights.status, "how": system.weights.how},
+        "weights": {"status": system.weights.status, **({"how": system.weights.how} if system.weights.how else {})},
         "note": system.note,
         "sources": list(system.sources),
     }
 
 
-def _benchmark_facts(benchmark: Collection) -> dict[str, Any]:
+def _benchmark_facts(benchmark: Collection | OwnCollection) -> dict[str, Any]:
     from rerankbench.benchmarks import load_catalog
     from rerankbench.errors import RerankbenchError
 
@@ -172,7 +180,8 @@ def _run_folder(name: str, runs: Path, others: list[str]) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(f"{name!r} begins the names of {len(found)} runs: {', '.join(sorted(map(str, found))[:5])} …")
+        some = ", ".join(sorted(map(str, found))[:5]) + (" …" if len(found) > 5 else "")
+        raise UsageError(f"{name!r} begins the names of {len(found)} runs: {some}", hint="Name one of these folders.")
     raise UsageError(f"There is no system, benchmark or run {name!r}. {nearest(name, others)}")
 
 
@@ -194,7 +203,7 @@ def prompt_show(
     benchmark: Annotated[str, typer.Option("--benchmark", metavar="B", help="Whose candidate list is shown.")] = "mini",
     query: Annotated[str, typer.Option("--query", metavar="Q", help="Query id; the first query where none is named.")] = "",
     first_stage: Annotated[str, typer.Option("--first-stage", metavar="F")] = "bm25",
-    depth: Annotated[int, typer.Option("--depth", metavar="K", min=1, help="Documents a list.")] = 100,
+    depth: Annotated[int, typer.Option("--depth", metavar="K", min=1, help="Documents a list; mini has 50.")] = 100,
     tokenizer: Annotated[
         Path | None,
         typer.Option(

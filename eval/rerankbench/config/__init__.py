@@ -4,7 +4,7 @@ from rerankbench.config.experiments import Experiment, find_config, load_experim
 from rerankbench.config.fingerprint import fingerprint
 from rerankbench.config.options import Options, validate
 from rerankbench.config.schema import Weights
-from rerankbench.config.systems import Part, System
+from rerankbench.config.systems import Part, System, build_part
 from rerankbench.config.yaml_file import YamlFile, read_yaml
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "System",
     "Weights",
     "YamlFile",
+    "build_part",
     "find_config",
     "fingerprint",
     "load_experiment",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rerankbench.config.options import Place, below, validate
 from rerankbench.config.schema import ExperimentFile, SystemEntry, SystemsFile
-from rerankbench.config.systems import Names, System, build_system, variants
+from rerankbench.config.systems import Names, Part, System, build_part, build_system, variants
 from rerankbench.config.yaml_file import YamlFile, read_yaml
 from rerankbench.errors import ConfigError, nearest
 
@@ -22,11 +22,15 @@ class Experiment:
         name: The file's stem: where its reports go.
         file: The file as written, with its defaults.
         place: Names a key of the file for an error message.
+        folder: Where the file lies: paths in it start there.
+        candidates: First stages of the experiment's own.
     """
 
     name: str
     file: ExperimentFile
     place: Place
+    folder: Path
+    candidates: Mapping[str, Part]
     systems: tuple[System, ...]
     benchmarks: tuple[str, ...]
     first_stages: tuple[str, ...]
@@ -100,8 +104,13 @@ def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
     first_stages = _swept(sweep, "first_stages", list(written.first_stages), file)
     systems = tuple(_systems(written, sweep, Names(_known_systems(path), written.engines), file))
     _refuse_equal_names(systems, file)
-    _check_figure(written.figure, systems, file)
-    return Experiment(path.stem, written, file.place, systems, written.benchmarks, first_stages, depths)
+    for key, values in {"benchmarks": written.benchmarks, "first_stages": first_stages, "depth": depths}.items():
+        _refuse_repeated(key, values, file)
+    _refuse_idle_engines(written, _known_systems(path), file)
+    _check_figure(written.figure, systems, depths, file)
+    return Experiment(
+        path.stem, written, file.place, path.parent, _candidates(written, file), systems, written.benchmarks, first_stages, depths
+    )
 
 
 def _known_systems(config: Path) -> Mapping[str, SystemEntry]:
@@ -145,7 +154,7 @@ def _swept(sweep: dict[str, list[Any]], key: str, default: list[Value], file: Ya
     values = sweep.pop(key, default)
     kind = type(default[0])
     for value in values:
-        if type(value) is not kind or value in {0, ""}:
+        if type(value) is not kind or (value < 1 if isinstance(value, int) else not value):
             raise ConfigError(f"{file.place(('sweep', key))}: expected values like {default[0]!r}, got {value!r}")
     return tuple(values)
 
@@ -157,10 +166,38 @@ def _refuse_equal_names(systems: Sequence[System], file: YamlFile) -> None:
         raise ConfigError(f"{file.place(('systems',))}: two systems are called {twice[0]!r}; give one a 'name' of its own")
 
 
-def _check_figure(key: str, systems: Sequence[System], file: YamlFile) -> None:
-    values = [value for system in systems for swept, value in system.variant if swept == key]
+def _refuse_repeated(key: str, values: Sequence[object], file: YamlFile) -> None:
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise ConfigError(f"{file.place((key, i))}: {value!r} stands here a second time")
+
+
+def _refuse_idle_engines(written: ExperimentFile, known: Mapping[str, SystemEntry], file: YamlFile) -> None:
+    """An engine that nothing uses is a misspelt name, which would leave the right one as it was."""
+    used = {e.engine for entry in written.systems for e in (entry, known.get(entry.base)) if e and isinstance(e.engine, str)}
+    used |= {data["engine"] for data in written.candidates.values() if isinstance(data.get("engine"), str)}
+    for name in written.engines:
+        if name not in used:
+            raise ConfigError(f"{file.place(('engines', name))}: no system uses the engine {name!r}. {nearest(name, used)}")
+
+
+def _candidates(written: ExperimentFile, file: YamlFile) -> dict[str, Part]:
+    """First stages of the experiment's own; an engine in one may be the name of one under `engines`."""
+    names = Names(engines=written.engines)
+    found = {}
+    for name, data in written.candidates.items():
+        place = below(file.place, "candidates", name)
+        engine = {"engine": names.engine(data["engine"], place)} if "engine" in data else {}
+        found[name] = build_part("first_stage", {**data, **engine}, place)
+    return found
+
+
+def _check_figure(key: str, systems: Sequence[System], depths: Sequence[int], file: YamlFile) -> None:
+    swept = [pair for system in systems for pair in system.variant]
+    swept += [("depth", depth) for depth in depths] if len(depths) > 1 else []
+    values = [value for name, value in swept if name == key]
     if key and not values:
-        swept_keys = {swept for system in systems for swept, _ in system.variant}
+        swept_keys = {name for name, _ in swept}
         raise ConfigError(f"{file.place(('figure',))}: {key!r} is not swept. {nearest(key, swept_keys)}")
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float):

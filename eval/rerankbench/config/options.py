@@ -51,7 +51,8 @@ def _explain(model: type[BaseModel], error: Any) -> str:
         return "this key is needed, and is missing"
     if error["type"] == "literal_error":
         return f"{error['msg'].replace('Input should', 'should')}, got {error['input']!r}"
-    return f"{error['msg'].replace('Input should', 'should').removeprefix('Value error, ')}, got {error['input']!r}"
+    got = "" if isinstance(error["input"], dict) else f", got {error['input']!r}"  # a whole mapping would bury the message
+    return f"{error['msg'].replace('Input should', 'should').removeprefix('Value error, ')}{got}"
 
 
 def _fields(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:

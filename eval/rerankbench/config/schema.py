@@ -56,6 +56,13 @@ class ExperimentFile(Options):
         table: The paper's table that the result stands beside, if any.
         first_stages: Where candidate lists come from.
         depth: Documents a list.
+        candidates: First stages of this experiment's own, by name: ``kind`` and that kind's options. Their lists are built over the
+            benchmark's corpus when the experiment is run.
+        own_benchmarks: Benchmarks of one's own, by name: see `benchmarks.own.OwnBenchmark`.
+        exclusions: When documents that a benchmark excludes for a query (BRIGHT) are dropped: from the ranking (``after``, the paper's
+            way), from the candidate list (``before``), or not at all.
+        reuse_embeddings: A ranker on the engine of a dense first stage takes the documents' vectors from it (the paper's end-to-end
+            setting) where the texts are equal to the byte.
         measures: Written as ir_measures writes them; the first is the one that tables show.
         missing: What a judged query without a ranking does: stop, count 0, or be left out. All but ``error`` shows in tables.
         batch_queries: Lists handed to a ranker at once. Not part of a run's identity: what a list gets does not depend on
@@ -71,6 +78,10 @@ class ExperimentFile(Options):
     benchmarks: tuple[str, ...] = Field(min_length=1)
     first_stages: tuple[str, ...] = Field(default=("bm25",), min_length=1)
     depth: int = Field(default=100, ge=1)
+    candidates: dict[str, dict[str, Any]] = {}
+    own_benchmarks: dict[str, dict[str, Any]] = {}
+    exclusions: Literal["after", "before", "none"] = "after"
+    reuse_embeddings: bool = False
     engines: dict[str, dict[str, Any]] = {}
     systems: tuple[SystemEntry, ...] = Field(min_length=1)
     measures: tuple[str, ...] = Field(default=("nDCG@10",), min_length=1)

@@ -102,6 +102,18 @@ def build_system(name: str, entry: SystemEntry, names: Names, place: Place) -> S
     )
 
 
+def build_part(what: str, data: Mapping[str, Any], place: Place) -> Part:
+    """A ranker, an engine or a first stage from its data ``{kind: …, option: …}``.
+
+    Args:
+        what: ``"ranker"``, ``"engine"`` or ``"first_stage"``.
+
+    Raises:
+        ConfigError: no or an unknown kind, or options that it does not take.
+    """
+    return _part(what, data, place)
+
+
 def variants(system: System, sweep: Mapping[str, list[Any]], place: Place) -> Iterator[System]:
     """One system a combination of the sweep's values, the last key turning fastest; the system itself for an empty sweep.
 
@@ -140,10 +152,11 @@ def _option_keys(system: System) -> list[str]:
 def _part(what: str, data: Mapping[str, Any], place: Place) -> Part:
     kind = data.get("kind")
     if not isinstance(kind, str):
-        table = registry.RANKERS if what == "ranker" else registry.ENGINES
-        raise ConfigError(f"{place(())}: a {what} needs a 'kind'. {nearest('', table)}")
+        raise ConfigError(f"{place(())}: a {what.replace('_', ' ')} needs a 'kind'. {nearest('', registry.TABLES[what])}")
     try:
-        model: type[Options] = registry.find(what, kind).Options  # type: ignore[attr-defined]  # part of the contract: see protocols
+        model = getattr(registry.find(what, kind), "Options", None)
     except ConfigError as error:
         raise ConfigError(f"{place(('kind',))}: {error.message}", hint=error.hint) from error
+    if not (isinstance(model, type) and issubclass(model, Options)):
+        raise ConfigError(f"{place(('kind',))}: {kind!r} is no {what}: it has no 'Options' that descend from rerankbench.config.Options")
     return Part(kind, validate(model, {k: v for k, v in data.items() if k != "kind"}, place))

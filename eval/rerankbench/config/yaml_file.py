@@ -15,7 +15,12 @@ Path_ = tuple[str | int, ...]
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader keeps the last of two equal keys without a word; here the second is an error."""
+    """SafeLoader keeps the last of two equal keys without a word; here the second is an error. What looks like a date stays text."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -23,6 +28,8 @@ class _StrictLoader(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue  # "<<" brings keys to be laid over, which is no repetition
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a list or mapping cannot be a key", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands here a second time", key_node.start_mark)
             seen.add(key)
@@ -51,30 +58,38 @@ class YamlFile:
     def with_value(self, assignment: str) -> YamlFile:
         """Set one value, given as ``a.b.c=VALUE`` with VALUE in YAML.
 
+        A key of the file that holds dots itself is found as a whole: in ``engines.e2rank-0.6b.model`` the second key is ``e2rank-0.6b``.
+
         Raises:
             ConfigError: no ``=``, or the path leads through something that is no mapping.
         """
         dotted, equals, text = assignment.partition("=")
         if not equals or not dotted:
             raise ConfigError(f"--set {assignment!r}: expected KEY=VALUE, e.g. --set engines.minilm.model=DIR")
-        keys = tuple(int(k) if k.isdigit() else k for k in dotted.split("."))
         try:
             value = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 a subclass of SafeLoader
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {assignment!r}: the value is no YAML: {error}") from error
-        return YamlFile(self.path, _set(self.data, keys, value, assignment), self.lines)
+        return YamlFile(self.path, _set(self.data, dotted, value, assignment), self.lines)
 
 
-def _set(node: Any, keys: Path_, value: Any, assignment: str) -> Any:
-    """A copy of `node` with `value` at `keys`; mappings on the way are made where they are missing."""
-    if not keys:
+def _set(node: Any, dotted: str, value: Any, assignment: str) -> Any:
+    """A copy of `node` with `value` at `dotted`; mappings on the way are made where they are missing."""
+    if not dotted:
         return value
-    key, *rest = keys
-    if isinstance(node, list) and isinstance(key, int) and key < len(node):
-        return [_set(item, tuple(rest), value, assignment) if i == key else item for i, item in enumerate(node)]
+    key, rest = _first_key(node, dotted)
+    if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+        return [_set(item, rest, value, assignment) if i == int(key) else item for i, item in enumerate(node)]
     if node is None or isinstance(node, Mapping):
-        return {**(node or {}), str(key): _set((node or {}).get(str(key)), tuple(rest), value, assignment)}
+        return {**(node or {}), key: _set((node or {}).get(key), rest, value, assignment)}
     raise ConfigError(f"--set {assignment!r}: {key!r} cannot be set inside {node!r}")
+
+
+def _first_key(node: Any, dotted: str) -> tuple[str, str]:
+    """The longest key of `node` that `dotted` begins with, else all up to the first dot; and the rest behind it."""
+    known = [key for key in node if isinstance(key, str)] if isinstance(node, Mapping) else []
+    found = max((key for key in known if f"{dotted}.".startswith(f"{key}.")), key=len, default=dotted.partition(".")[0])
+    return found, dotted[len(found) + 1 :]
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -93,14 +108,17 @@ def read_yaml(path: Path) -> YamlFile:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected a mapping of keys at the top level, found {type(data).__name__}")
+        found = "nothing" if data is None else type(data).__name__
+        raise ConfigError(f"{path}: expected a mapping of keys at the top level, found {found}")
     lines: dict[Path_, int] = {}
-    if root is not None:
+    try:
         _collect_lines(root, (), lines)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: an alias (*name) stands inside of what it names") from error
     return YamlFile(str(path), data, lines)
 
 
-def _collect_lines(node: yaml.Node, at: Path_, lines: dict[Path_, int]) -> None:
+def _collect_lines(node: yaml.Node | None, at: Path_, lines: dict[Path_, int]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             lines[(*at, str(key.value))] = key.start_mark.line + 1

@@ -72,6 +72,10 @@ class CachedEmbedder:
         self._keep(fresh)
         return vectors
 
+    def preload(self, texts: Sequence[str], vectors: Floats) -> None:
+        """Keep vectors that were made elsewhere: shape (texts, dimensions), as this engine would make them."""
+        self._keep({_key(text): vector for text, vector in zip(texts, vectors, strict=True)})
+
     def synchronise(self) -> None:
         self.inner.synchronise()
 
@@ -93,8 +97,9 @@ class CachedEmbedder:
 
     def _keep(self, fresh: Mapping[bytes, Floats]) -> None:
         for key, vector in fresh.items():
-            self._rows[key] = vector.copy()  # a view would hold the whole batch in memory
-            self._bytes += vector.nbytes
+            held = self._rows.get(key)
+            self._rows[key] = np.array(vector, dtype=np.float32)  # a view would hold the whole batch in memory
+            self._bytes += self._rows[key].nbytes - (0 if held is None else held.nbytes)
         while self._bytes > self._max_bytes:
             _, dropped = self._rows.popitem(last=False)
             self._bytes -= dropped.nbytes

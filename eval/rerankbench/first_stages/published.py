@@ -1,38 +1,91 @@
-"""Candidate lists that somebody published: the authors' JSON lines with text, or a bare run without it."""
+"""Candidate lists that somebody published, in any of the known forms, held to the rules of a candidate list.
+
+Knows no benchmark: the texts that a bare run lacks come from the queries and the corpus that are handed in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import orjson
-
-from rerankbench.errors import DataError
+from rerankbench.errors import DataError, MissingData
+from rerankbench.first_stages.formats import Form, Listed, open_listed
+from rerankbench.protocols import Corpus
 from rerankbench.records import CandidateList, Document, Query
 from rerankbench.trec import read_run
 
 
-def read_lists(path: Path) -> list[CandidateList]:
-    """Read candidate lists with text, one JSON object a query, in the order of the file.
+@dataclass(frozen=True, slots=True)
+class ListsRead:
+    """What a file of candidate lists holds.
 
-    The form is that of the authors' data set: ``{"query": …, "hits": [{"content", "qid", "docid", "rank", "score"}]}``.
+    Attributes:
+        lists: In the order of the file.
+        unscored: The queries whose documents have no scores in the file. Their lists carry n, n-1 … 1 instead, which says
+            no more than the order: not for fusion by score, nor for any look at the scores.
+    """
+
+    lists: list[CandidateList]
+    form: Form
+    unscored: tuple[str, ...] = ()
+
+
+def read_candidates(
+    path: Path,
+    *,
+    form: Form | None = None,
+    queries: Mapping[str, str] | None = None,
+    corpus: Corpus | None = None,
+    only: Collection[str] | None = None,
+) -> ListsRead:
+    """Read candidate lists of any published form.
+
+    Args:
+        form: Overrides what the content says.
+        queries: query id → text; needed by a run file, which has none. Where a file has texts, they stay.
+        corpus: Gives the texts that the file lacks, by one pass over it. Without one the lists of a run file have no text.
+        only: The ids of the queries that are wanted; all by default.
 
     Raises:
-        DataError: a line is no such object, its ranks are not 1, 2, 3 …, its scores rise, or a query or document id repeats.
+        MissingData: there is no such file, or a run file's queries are not given.
+        DataError: the file is damaged, of no known form, or breaks a rule: ranks are 1, 2, 3 …, scores never rise, no query
+            and no document of a query stands twice, every document has a text (but in a run file without a corpus). Also: a
+            query or document of a run is not among those given.
     """
-    lists: list[CandidateList] = []
-    line_of: dict[str, int] = {}
-    for number, line in _lines(path):
-        candidates = _candidate_list(path, number, line)
-        first = line_of.setdefault(candidates.query.id, number)
-        if first != number:
-            raise DataError(f"{path}:{number}: query {candidates.query.id!r} has a list already, on line {first}.")
+    found, listed = open_listed(path, form)
+    if found is Form.TREC and queries is None:
+        raise MissingData(f"{path}: a run file has no query texts, and no queries are given.", hint="Name the benchmark or its queries.")
+    lists, unscored = [], []
+    for each in _each_once(path, listed):
+        if only is not None and each.query_id not in only:
+            continue
+        candidates, scored = _candidates(each, _query_text(each, queries or {}))
         lists.append(candidates)
-    if not lists:
-        raise DataError(f"{path}: holds no candidate list; expected one JSON object a line.", hint="Is the download complete?")
-    return lists
+        if not scored:
+            unscored.append(candidates.query.id)
+    if corpus is not None:
+        lists = with_texts(lists, corpus, str(path))
+    elif found is not Form.TREC:
+        _refuse_missing_texts(path, lists)
+    return ListsRead(lists, found, tuple(unscored))
+
+
+def read_lists(path: Path) -> list[CandidateList]:
+    """Read candidate lists with texts and scores: the authors' form, which `listfile.write_lists` writes too, or another.
+
+    Raises:
+        MissingData: there is no such file.
+        DataError: as `read_candidates`; also where scores are missing.
+    """
+    read = read_candidates(path)
+    if read.unscored:
+        raise DataError(
+            f"{path}: the documents of {len(read.unscored)} of {len(read.lists)} queries have no scores; wrong or missing: 'score'.",
+            hint="Convert the file: its order alone can stand for the scores, but somebody has to say so.",
+        )
+    return read.lists
 
 
 def lists_of_run(path: Path, queries: Mapping[str, str]) -> list[CandidateList]:
@@ -58,43 +111,77 @@ def lists_of_run(path: Path, queries: Mapping[str, str]) -> list[CandidateList]:
     return lists
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield number, line
+def with_texts(lists: Sequence[CandidateList], corpus: Corpus, where: str) -> list[CandidateList]:
+    """The same lists, with the texts that they lack from a corpus.
 
+    Args:
+        where: Names the lists in a message.
 
-def _candidate_list(path: Path, number: int, line: bytes) -> CandidateList:
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise DataError(f"{path}:{number}: not a JSON object: {error}.", hint="Is the download complete?") from error
-    try:
-        entries = record["hits"]
-        query_ids = {str(entry["qid"]) for entry in entries}
-        documents = tuple(Document(str(entry["docid"]), _text(entry)) for entry in entries)
-        scores = tuple(float(entry["score"]) for entry in entries)
-        ranks = [entry["rank"] for entry in entries]
-        text = str(record["query"])
-    except (KeyError, TypeError, ValueError) as error:
+    Raises:
+        DataError: the corpus lacks a document.
+    """
+    bare = {d.id for candidates in lists for d in candidates.documents if d.text is None}
+    if not bare:
+        return list(lists)
+    found = corpus.subset(bare)
+    lacking = sorted(bare - found.keys())
+    if lacking:
         raise DataError(
-            f'{path}:{number}: expected {{"query", "hits": [{{"content", "qid", "docid", "rank", "score"}}]}}; wrong or missing: {error}.'
-        ) from error
-    if len(query_ids) != 1:
-        raise DataError(f"{path}:{number}: expected one query id, found {sorted(query_ids) or 'an empty list'}.")
-    if ranks != list(range(1, len(ranks) + 1)):
-        raise DataError(f"{path}:{number}: the ranks of query {query_ids.pop()!r} are not 1, 2, 3 … {len(ranks)}.")
-    if any(later > earlier for earlier, later in pairwise(scores)):
-        raise DataError(f"{path}:{number}: the scores of query {query_ids.pop()!r} rise along its ranks.")
+            f"{where}: {len(lacking)} of {len(bare)} documents are not in the corpus {corpus.name}: {_some(lacking)}.",
+            hint="Are the lists made from this corpus, in this version?",
+        )
+    return [
+        CandidateList(c.query, tuple(found[d.id] if d.text is None else d for d in c.documents), c.scores) if not c.has_text else c
+        for c in lists
+    ]
+
+
+def _each_once(path: Path, listed: Iterable[Listed]) -> Iterable[Listed]:
+    places: dict[str, str] = {}
+    for each in listed:
+        if each.query_id in places:
+            first = places[each.query_id].removeprefix(f"{path}:")
+            where = f"on line {first}" if first.isdecimal() else f"in {first.strip()}"
+            raise DataError(f"{each.place}: query {each.query_id!r} has a list already, {where}.")
+        places[each.query_id] = each.place
+        yield each
+
+
+def _query_text(listed: Listed, queries: Mapping[str, str]) -> str:
+    if listed.query_text is not None:
+        return listed.query_text
+    if listed.query_id not in queries:
+        raise DataError(f"{listed.place}: query {listed.query_id!r} has no text among the {len(queries)} queries that are given.")
+    return queries[listed.query_id]
+
+
+def _candidates(listed: Listed, query_text: str) -> tuple[CandidateList, bool]:
+    """Returns: the list, and whether its scores are the file's own."""
+    query, count = f"query {listed.query_id!r}", len(listed.documents)
+    if listed.ranks is not None and listed.ranks != tuple(range(1, count + 1)):
+        raise DataError(f"{listed.place}: the ranks of {query} are not 1, 2, 3 … {count}.")
+    own = tuple(score for score in listed.scores if score is not None)
+    if own and len(own) < count:
+        raise DataError(f"{listed.place}: {count - len(own)} of the {count} documents of {query} have no score.")
+    if any(not later <= earlier for earlier, later in pairwise(own)):
+        raise DataError(f"{listed.place}: the scores of {query} rise along its ranks.")
+    scores = own or tuple(float(count - position) for position in range(count))
     try:
-        return CandidateList(Query(query_ids.pop(), text), documents, scores)
+        return CandidateList(Query(listed.query_id, query_text), listed.documents, scores), bool(own) or not count
     except DataError as error:
-        raise DataError(f"{path}:{number}: {error.message}") from error
+        raise DataError(f"{listed.place}: {error.message}") from error
 
 
-def _text(entry: Mapping[str, Any]) -> str:
-    content = entry["content"]
-    if not isinstance(content, str):
-        raise TypeError(f"content of document {entry['docid']!r} is {content!r}, not text")
-    return content
+def _refuse_missing_texts(path: Path, lists: Iterable[CandidateList]) -> None:
+    for candidates in lists:
+        lacking = [d.id for d in candidates.documents if d.text is None]
+        if lacking:
+            raise DataError(
+                f"{path}: the text of {len(lacking)} of {len(candidates)} documents of query {candidates.query.id!r} is None, not text:"
+                f" {_some(lacking)}.",
+                hint="Where only the order is at hand, a run file says so; or name the corpus that has the texts.",
+            )
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(map(repr, ids[:5])) + (", …" if len(ids) > 5 else "")

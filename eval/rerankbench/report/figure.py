@@ -27,6 +27,7 @@ STYLE: Any = {  # matplotlib types the keys one by one
     "legend.frameon": False,
     "svg.hashsalt": "rerankbench",  # else every drawing of the same data has other ids
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a title may hold dollar signs
 }
 
 
@@ -71,9 +72,13 @@ class SweepFigure:
 def draw(figure: SweepFigure, folder: Path) -> list[Path]:
     """Write ``figure.svg`` and ``figure.png`` into a folder; the same data gives the same SVG.
 
+    A figure without points writes nothing.
+
     Raises:
         MissingExtra: matplotlib is not installed.
     """
+    if not figure.points:
+        return []
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
@@ -89,8 +94,8 @@ def draw(figure: SweepFigure, folder: Path) -> list[Path]:
         axes[0].set_ylabel(figure.y_label)
         drawn.suptitle(figure.title, fontsize=10)
         drawn.supxlabel(figure.caption, fontsize=7.5)
-        handles, labels = axes[0].get_legend_handles_labels()
-        drawn.legend(handles, labels, loc="outside right center")
+        named = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+        drawn.legend(list(named.values()), list(named), loc="outside right center")
         return [_save(drawn, folder / f"figure.{format_}", format_) for format_ in FORMATS]
 
 

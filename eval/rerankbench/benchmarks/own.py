@@ -1,0 +1,217 @@
+"""A benchmark of the user's own, named in a configuration: a BEIR folder, or a file of candidate lists and one of judgements.
+
+It offers what `Collection` offers. Its files are hashed like any, but nothing is pinned: what is in them is what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
+
+from rerankbench import prompts
+from rerankbench.benchmarks.catalog import Counts, QueryForm
+from rerankbench.benchmarks.corpora import BeirCorpus, read_beir_queries, read_query_lines, read_query_table
+from rerankbench.benchmarks.exclusions import Exclusions
+from rerankbench.benchmarks.sources import DataFile, sha256_of
+from rerankbench.config import Options
+from rerankbench.errors import MissingData, nearest
+from rerankbench.first_stages.published import read_candidates
+from rerankbench.records import CandidateList, Qrels, Query
+from rerankbench.trec import read_qrels
+
+SOURCE = "own file"
+UNNAMED = "own"
+"""The first stage of a file that the configuration names without one."""
+
+
+class OwnBenchmark(Options):
+    """What a configuration says of one's own benchmark.
+
+    Attributes:
+        folder: A BEIR folder: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/SPLIT.tsv``.
+        candidates: A file of candidate lists of any published form (then its first stage is called ``own``), or first stage →
+            file.
+        qrels: A file of judgements; needed where there is no folder.
+        queries: Query texts for lists that have none: lines of id, tab, text, or BEIR's ``.jsonl``.
+        instruction: The task in words; by default that of a web search.
+        relevant: The lowest grade that counts as relevant in recall.
+    """
+
+    folder: str = ""
+    split: str = "test"
+    candidates: str | dict[str, str] = {}
+    qrels: str = ""
+    queries: str = ""
+    title: str = ""
+    instruction: str = ""
+    relevant: int = 1
+
+    @model_validator(mode="after")
+    def _names_judgements_and_something_to_rank(self) -> Self:
+        if not self.folder and not (self.candidates and self.qrels):
+            raise ValueError("name a 'folder' in BEIR form, or 'candidates' and 'qrels'")
+        return self
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """First stage → file of candidate lists."""
+        return {UNNAMED: self.candidates} if isinstance(self.candidates, str) else self.candidates
+
+
+class OwnCollection:
+    """One's own benchmark.
+
+    Args:
+        base: Where the options' paths start from.
+    """
+
+    has_exclusions = False
+
+    def __init__(self, name: str, options: OwnBenchmark, base: Path) -> None:
+        self.name = name
+        self.counts = Counts()
+        self._options = options
+        self._base = base
+        self._lists: dict[str, list[CandidateList]] = {}
+        self._known: dict[Path, DataFile] = {}
+
+    @property
+    def title(self) -> str:
+        return self._options.title or self.name
+
+    @property
+    def licence(self) -> str:
+        return "your own"
+
+    @property
+    def instruction(self) -> str:
+        return self._options.instruction or prompts.load("e2rank-query").values["task"]
+
+    @property
+    def relevant(self) -> int:
+        return self._options.relevant
+
+    @property
+    def first_stages(self) -> tuple[str, ...]:
+        """Those whose lists the configuration names."""
+        return tuple(self._options.files)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the qrels file's bytes."""
+        return self.qrels_file().sha256
+
+    def qrels(self) -> Qrels:
+        """Raises: MissingData: there is no such file. DataError: it is damaged."""
+        return self._qrels
+
+    def qrels_file(self) -> DataFile:
+        """The file behind `qrels`."""
+        return self._file(self._qrels_path)
+
+    def queries(self, form: QueryForm = "original") -> Sequence[Query]:
+        """The judged queries of a folder (whose file holds those of every split), else those of the file or of the lists.
+
+        Raises:
+            MissingData: there is no such file, no query text, or another form than the original is asked for.
+        """
+        if form != "original":
+            raise MissingData(f"{self.name} has no {form} queries: BRIGHT alone has.", hint="Take the original ones.")
+        return [Query(query_id, text) for query_id, text in self._query_texts.items()]
+
+    def candidates(self, first_stage: str, depth: int) -> Sequence[CandidateList]:
+        """The lists of a first stage, at most `depth` long, in the order of its file.
+
+        Raises:
+            MissingData: the configuration names none, there is no such file, or its lists are all shorter than `depth`.
+            DataError: the file is damaged.
+        """
+        lists = self._all_lists(first_stage)
+        deepest = max(map(len, lists))
+        if depth > deepest:
+            raise MissingData(f"The {first_stage} lists of {self.name} are {deepest} deep, not {depth}.", hint=f"Set depth: {deepest}")
+        return [candidates.top(depth) for candidates in lists]
+
+    def list_file(self, first_stage: str, depth: int) -> DataFile:
+        """The file behind `candidates`."""
+        self.candidates(first_stage, depth)
+        return self._file(self._path(self._options.files[first_stage]))
+
+    def deepest(self, first_stage: str) -> int | None:
+        """How deep the deepest list is; None where the configuration names no lists of this first stage."""
+        return max(map(len, self._all_lists(first_stage))) if first_stage in self._options.files else None
+
+    def corpus(self, *, fetch: bool = True) -> BeirCorpus:  # noqa: ARG002 the interface of collections; nothing is fetched
+        """The folder's documents. Raises: MissingData: the configuration names no folder, or it has no corpus file."""
+        if not self._options.folder:
+            raise MissingData(
+                f"The documents of {self.name} are not at hand: its configuration names no folder.", hint="Name a BEIR folder: folder: DIR"
+            )
+        return BeirCorpus(self._folder, self.name, source=SOURCE)
+
+    def excluded(self, *, fetch: bool = True) -> Exclusions | None:  # noqa: ARG002 the interface of collections
+        """None: nothing is excluded."""
+        return None
+
+    def exclusions_file(self) -> DataFile | None:
+        """None: nothing is excluded."""
+        return None
+
+    @property
+    def _folder(self) -> Path:
+        return self._path(self._options.folder)
+
+    @property
+    def _qrels_path(self) -> Path:
+        return self._path(self._options.qrels) if self._options.qrels else self._folder / "qrels" / f"{self._options.split}.tsv"
+
+    @cached_property
+    def _qrels(self) -> Qrels:
+        return read_qrels(self._qrels_path)
+
+    @cached_property
+    def _query_texts(self) -> Mapping[str, str]:
+        if self._written_texts is not None:
+            whole_folder = not self._options.queries
+            return {q: text for q, text in self._written_texts.items() if not whole_folder or q in self.qrels()}
+        return {c.query.id: c.query.text for first_stage in self.first_stages for c in self._all_lists(first_stage)}
+
+    @cached_property
+    def _written_texts(self) -> Mapping[str, str] | None:
+        """Every query of the file or folder that the configuration names; None where it names none."""
+        if self._options.queries:
+            return _read_texts(self._path(self._options.queries))
+        return {query.id: query.text for query in read_beir_queries(self._folder)} if self._options.folder else None
+
+    def _all_lists(self, first_stage: str) -> list[CandidateList]:
+        if first_stage not in self._options.files:
+            raise MissingData(
+                f"The configuration of {self.name} names no {first_stage} lists. {nearest(first_stage, self.first_stages)}",
+                hint=f"candidates: {{{first_stage}: FILE}}, or rerankbench candidates build",
+            )
+        if first_stage not in self._lists:
+            path = self._path(self._options.files[first_stage])
+            self._file(path)
+            self._lists[first_stage] = read_candidates(path, queries=self._written_texts).lists
+        return self._lists[first_stage]
+
+    def _path(self, name: str) -> Path:
+        return self._base / Path(name).expanduser()
+
+    def _file(self, path: Path) -> DataFile:
+        if path not in self._known:
+            if not path.is_file():
+                raise MissingData(f"There is no file {path}.")
+            # Without its folder: a manifest says the same wherever the file lies.
+            self._known[path] = DataFile(path.name, SOURCE, sha256_of(path))
+        return self._known[path]
+
+
+def _read_texts(path: Path) -> Mapping[str, str]:
+    if path.name.endswith((".jsonl", ".jsonl.gz")):
+        return {query.id: query.text for query in read_query_lines(path)}
+    return read_query_table(path)

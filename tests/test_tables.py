@@ -1,0 +1,214 @@
+"""Results become cells with all that is not clean about them, and stand beside the paper's numbers only where they may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from laboratory import experiment, run, stored, write_mirror
+from rerankbench.config import Experiment, load_experiment
+from rerankbench.errors import ConfigError, EngineError, MeasureError, MissingWeights, StoreError
+from rerankbench.experiment import Result
+from rerankbench.plan import Cell
+from rerankbench.records import Measurement
+from rerankbench.reference.verdict import Verdict
+from rerankbench.report import Cell as TableCell
+from rerankbench.report import Status, Table
+from rerankbench.tables import cell_of, sweep_figure_of, table_of
+
+RUNS = Path("runs")
+HARDWARE = {"cpu": "a processor", "cores": 4, "memory_gib": 8.0, "gpus": []}
+TABLE1 = "table: 1\ntitle: t\nbenchmarks: [dl19]\nsystems: [BM25, E2Rank-0.6B]\n"
+
+
+def _manifest(**more: Any) -> Mapping[str, Any]:
+    return {
+        "queries": 43,
+        "queries_before_last_start": 0,
+        "seconds": 2.5,
+        "defects": {},
+        "embedding_cache": {},
+        "caveat": "",
+        "environment": {"hardware": HARDWARE},
+        **more,
+    }
+
+
+def _experiment(tmp_path: Path, text: str = TABLE1, *assignments: str) -> Experiment:
+    (tmp_path / "e.yaml").write_text(text, encoding="utf-8")
+    return load_experiment(str(tmp_path / "e.yaml"), assignments)
+
+
+def _result(asked: Experiment, system: int = 0, values: int = 43, value: float = 0.5058, **more: Any) -> Result:
+    cell = Cell(asked.systems[system], asked.benchmarks[0], "bm25", asked.depths[0])
+    measurements = tuple(Measurement(str(i), asked.file.measures[0], value) for i in range(values))
+    return Result(cell, RUNS / "dl19" / "bm25" / "x-1", _manifest(**more), measurements)
+
+
+def _place(table: Table, system: str, column: str = "dl19") -> TableCell:
+    return next(cell for row, c, cell in table.cells() if (row.system, c.name) == (system, column))
+
+
+def test_a_cell_has_the_mean_and_all_that_the_manifest_knows(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path)
+    result = _result(asked, seconds=7.0, queries_before_last_start=3, defects={"shortened": 2})
+    result = replace(result, measurements=tuple(Measurement(q, "nDCG@10", v) for q, v in (("1", 0.5), ("2", 0.25))))
+    cell = cell_of(result, asked, RUNS)
+    assert cell.value == 0.375
+    assert (cell.queries, cell.expected_queries) == (2, 43)
+    assert (cell.seconds, cell.resumed, cell.hardware) == (7.0, True, "a processor, 4 cores")
+    assert cell.defects == {"shortened": 2}
+    assert cell.run == "dl19/bm25/x-1"
+    assert cell.deterministic
+
+
+def test_only_the_first_measure_is_shown(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path, TABLE1 + "measures: ['nDCG@10', AP]\n")
+    result = _result(asked)
+    more = (*result.measurements, *(Measurement(str(i), "AP", 0.1) for i in range(43)))
+    assert cell_of(replace(result, measurements=more), asked, RUNS).value == pytest.approx(0.5058)
+
+
+def test_a_first_stage_equal_to_the_paper_matches_it(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path)
+    table = table_of(asked, [_result(asked)], RUNS)
+    cell = _place(table, "BM25")
+    assert (cell.printed, cell.verdict) == ("50.58", Verdict.MATCH)
+    assert table.exit_code() == 4  # all other cells of the paper's table
+    other = _place(table, "E2Rank-8B", "dl20")
+    assert (other.status, other.reason) == (Status.MISSING, "not run")
+    assert "--systems" in other.hint
+
+
+def test_a_mean_over_fewer_queries_than_are_judged_is_not_compared(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path, TABLE1 + "missing: skip\n")
+    cell = _place(table_of(asked, [_result(asked, values=42)], RUNS), "BM25")
+    assert cell.verdict is None
+    assert cell.not_judged == "mean over 42 queries, not over all 43"
+
+
+def test_another_measure_is_never_put_in_the_papers_columns(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path, TABLE1 + "measures: [AP, nDCG@10]\n")
+    with pytest.raises(ConfigError, match=r"e\.yaml:5: key 'measures\.0': Table 1 of the paper shows nDCG@10, not AP"):
+        table_of(asked, [_result(asked)], RUNS)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("depth: 50\n", "top 50 ranked, by the paper top 100"),
+        ("systems: [BM25, {base: E2Rank-0.6B, ranker: {documents_in_prompt: 5}}]", "other options than the paper's: documents_in_prompt=5"),
+        ("systems: [BM25, {base: E2Rank-0.6B, engine: {model: x/y}}]", "another model than the paper's: x/y"),
+    ],
+)
+def test_another_question_than_the_papers_is_not_compared(tmp_path: Path, more: str, expected: str) -> None:
+    text = TABLE1.partition("systems")[0] + more if more.startswith("systems") else TABLE1 + more
+    asked = _experiment(tmp_path, text)
+    cell = _place(table_of(asked, [_result(asked, system=1, value=0.7084)], RUNS), "E2Rank-0.6B")
+    assert cell.printed == "70.84"
+    assert cell.verdict is None
+    assert cell.not_judged == expected
+
+
+def test_a_limited_run_is_not_compared(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path)
+    result = _result(asked, values=5)
+    cell = _place(table_of(asked, [replace(result, cell=replace(result.cell, limit=5))], RUNS), "BM25")
+    assert cell.not_judged == "first 5 queries only"
+
+
+def test_a_system_that_the_papers_table_has_not_is_refused(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path, TABLE1.replace("BM25, E2Rank-0.6B", "oracle"))
+    with pytest.raises(MeasureError, match="Table 1 of the paper has no place for oracle"):
+        table_of(asked, [_result(asked)], RUNS)
+
+
+def test_missing_and_failed_cells_are_told_apart_with_reason_and_hint(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path)
+    problem = replace(_result(asked), manifest=None, measurements=())
+    missing = cell_of(replace(problem, problem=MissingWeights("no weights", hint="get them")), asked, RUNS)
+    assert (missing.status, missing.reason, missing.hint) == (Status.MISSING, "no weights", "get them")
+    failed = cell_of(replace(problem, problem=EngineError("fire")), asked, RUNS)
+    assert (failed.status, failed.reason) == (Status.FAILED, "fire")
+
+
+def test_reports_do_not_name_the_places_of_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", "/mnt/models")
+    asked, runs = _experiment(tmp_path), tmp_path / "runs"
+    message = f"{runs}/dl19/x and /mnt/models and {Path.home()}/y"
+    cell = cell_of(Result(_result(asked).cell, problem=StoreError(message, hint=f"Delete {runs}/dl19/x")), asked, runs)
+    assert cell.reason == "runs/dl19/x and HF_HUB_CACHE and ~/y"
+    assert cell.hint == "Delete runs/dl19/x"
+
+
+def test_an_experiment_of_its_own_has_a_row_a_system_and_an_average_over_its_members(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    asked = experiment(tmp_path, "[BM25, oracle]", "depth: 5\nmeasures: [P@1]\naverages: {avg: [mini]}")
+    run(asked, mirror, tmp_path / "runs")
+    table = table_of(asked, stored(asked, mirror, tmp_path / "runs"), tmp_path / "runs")
+    # Of q1, q2, q3 only q2 has its relevant document first; the oracle puts it first everywhere.
+    assert [(row.label, column.name, cell.value) for row, column, cell in table.cells()] == [
+        ("BM25", "mini", pytest.approx(1 / 3)),
+        ("BM25", "avg", pytest.approx(1 / 3)),
+        ("oracle", "mini", 1.0),
+        ("oracle", "avg", 1.0),
+    ]
+    assert table.exit_code() == 0
+
+
+def test_a_sweep_has_a_row_a_variant_and_says_what_was_shared(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    engine = "engine: {kind: scripted}, sweep: {ranker.documents_in_prompt: [1, 2]}"
+    asked = experiment(tmp_path, f"[{{name: x, ranker: {{kind: embedding}}, {engine}}}]", "sweep: {depth: [5, 4]}")
+    table = table_of(asked, run(asked, mirror, tmp_path / "runs"), tmp_path / "runs")
+    assert [row.label for row in table.rows] == [f"x (documents_in_prompt={n}, depth={depth})" for n in (1, 2) for depth in (5, 4)]
+    assert all(any("embedded once" in note for note in row.cells[0].notes) for row in table.rows[1:])
+
+
+def test_a_figure_has_the_swept_values_in_points_and_the_rest_as_levels(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    engine = "engine: {kind: scripted}, sweep: {ranker.documents_in_prompt: [1, 2], ranker.mode: [listwise]}"
+    asked = experiment(
+        tmp_path,
+        f"[BM25, {{name: x, ranker: {{kind: embedding}}, {engine}}}]",
+        "depth: 5\nmeasures: [P@1]\nfigure: ranker.documents_in_prompt",
+    )
+    results = run(asked, mirror, tmp_path / "runs")
+    figure = sweep_figure_of(asked, results, tmp_path / "runs")
+    assert (figure.x_label, figure.y_label) == ("documents in prompt", "P@1")
+    assert [(p.panel, p.series, p.x) for p in figure.points] == [("mini", "x: mode listwise", 1.0), ("mini", "x: mode listwise", 2.0)]
+    means = [sum(m.value for m in r.measurements) / 3 for r in results[1:]]
+    assert [p.y for p in figure.points] == pytest.approx([100 * m for m in means])
+    (level,) = figure.levels
+    assert level.label == "BM25"
+    assert level.y == pytest.approx(100 / 3)  # q2 of q1, q2, q3
+
+
+def test_cells_without_a_value_are_left_out_of_a_figure(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    engine = "engine: {kind: scripted}, sweep: {ranker.documents_in_prompt: [1, 2]}"
+    asked = experiment(tmp_path, f"[{{name: x, ranker: {{kind: embedding}}, {engine}}}]", "depth: 5\nfigure: ranker.documents_in_prompt")
+    assert sweep_figure_of(asked, stored(asked, mirror, tmp_path / "runs"), tmp_path / "runs").points == ()
+
+
+def test_a_swept_depth_is_an_axis_or_tells_series_apart(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    system = "[{name: x, ranker: {kind: embedding}, engine: {kind: scripted}, sweep: {ranker.documents_in_prompt: [1, 2]}}]"
+    series = []
+    for key in ("depth", "ranker.documents_in_prompt"):
+        asked = experiment(tmp_path, system, f"sweep: {{depth: [5, 3]}}\nfigure: {key}")
+        figure = sweep_figure_of(asked, run(asked, mirror, tmp_path / "runs"), tmp_path / "runs")
+        series.append([(p.series, p.x) for p in figure.points])
+    assert series == [
+        [(f"x: documents_in_prompt {n}", depth) for n in (1, 2) for depth in (5.0, 3.0)],
+        [(f"x: depth {depth}", n) for n in (1.0, 2.0) for depth in (5, 3)],
+    ]
+
+
+def test_averages_that_cannot_be_shown_are_said_to_be_left_out(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path, TABLE1.partition("\n")[2] + "first_stages: [bm25, contriever]\naverages: {a: [dl19]}\n")
+    assert "averages are not shown: columns differ in their first stage" in table_of(asked, [_result(asked)], RUNS).context
