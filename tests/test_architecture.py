@@ -26,6 +26,7 @@ LAYERS = [
     {"plan", "report"},
     {"experiment", "preview"},
     {"tables"},
+    {"stages"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

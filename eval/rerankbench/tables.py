@@ -34,7 +34,7 @@ def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> T
         ConfigError: the paper's table shows another measure than the experiment's first.
     """
     cells = [cell_of(result, experiment, runs) for result in results]
-    context = _context(experiment, results)
+    context = context_of(experiment, results)
     if experiment.file.table is not None:
         _check_measure(experiment)
         return paper_table(load_paper(), str(experiment.file.table), cells, hint=_left_out, context=context)
@@ -95,7 +95,7 @@ def sweep_figure_of(experiment: Experiment, results: Sequence[Result], runs: Pat
         cell = cell_of(result, experiment, runs)
         if cell.points is None or cell.interval_points is None:
             continue
-        panel = _title(cell.column) + (f", {cell.first_stage}" if cell.first_stage else "")
+        panel = title_of(cell.column) + (f", {cell.first_stage}" if cell.first_stage else "")
         swept = dict(result.cell.system.variant)
         if len(experiment.depths) > 1:
             swept["depth"] = result.cell.depth
@@ -139,7 +139,7 @@ def _portable(text: str, runs: Path) -> str:
     return text
 
 
-def _title(benchmark: str) -> str:
+def title_of(benchmark: str) -> str:
     """As the paper prints it; a benchmark of one's own has its name."""
     entry = load_catalog().benchmarks.get(benchmark)
     return entry.title if entry else benchmark
@@ -155,14 +155,15 @@ def _columns(experiment: Experiment) -> list[Column]:
     shown = experiment.file.measures[0]
     columns = []
     for stage in stages:
-        columns += [Column(b, _title(b), stage, measure=shown) for b in experiment.benchmarks]
+        columns += [Column(b, title_of(b), stage, measure=shown) for b in experiment.benchmarks]
     if stages == ("",):
         members_at_hand = {n: m for n, m in experiment.file.averages.items() if set(m) <= set(experiment.benchmarks)}
         columns += [Column(name, name, members=members, measure=shown) for name, members in members_at_hand.items()]
     return columns
 
 
-def _context(experiment: Experiment, results: Sequence[Result]) -> list[str]:
+def context_of(experiment: Experiment, results: Sequence[Result]) -> list[str]:
+    """Lines that say how the numbers came about."""
     stages, depths = ", ".join(experiment.first_stages), ", ".join(map(str, experiment.depths))
     hardware = dict.fromkeys(_hardware(r.manifest) for r in results if r.manifest)
     lines = [

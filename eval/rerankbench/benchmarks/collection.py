@@ -215,7 +215,7 @@ class Collection:
             title = self._catalog.first_stage(first_stage).title
             raise MissingData(
                 f"No published lists of {title} are known.",
-                hint=f"rerankbench candidates build --benchmark {self.name} --first-stage {first_stage}",
+                hint=f"Define it under 'candidates' in a configuration: {first_stage}: {{kind: dense, engine: …}}, over the documents.",
             )
         return places.place(depth)
 

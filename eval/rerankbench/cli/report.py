@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from rerankbench.errors import MissingExtra
 
 if TYPE_CHECKING:
     from rerankbench.config import Experiment
+    from rerankbench.experiment import Result
     from rerankbench.report import Shape, Table
 
 DEFAULT_REPORTS = Path("reports")
@@ -54,23 +56,22 @@ def report(
     """
     from rerankbench.experiment import Laboratory
     from rerankbench.report import render_terminal, to_json
-    from rerankbench.tables import sweep_figure_of, table_of
+    from rerankbench.stages import stages_table
+    from rerankbench.tables import table_of
 
     experiment = open_experiment(config, assignments, systems, benchmarks)
     planner = open_planner(data, runs, experiment)
     plan = planner.plan(experiment, limit)
     results = Laboratory(planner).stored(plan, experiment)
-    table = table_of(experiment, results, runs)
-    shape: Shape = "experiment" if experiment.file.table is None else "paper"
+    by_stage = experiment.file.layout == "first-stages"
+    table = (stages_table if by_stage else table_of)(experiment, results, runs)
+    shape: Shape = "paper" if by_stage or experiment.file.table is not None else "experiment"
     written = _write(table, shape, experiment, reports)
     undrawn: MissingExtra | None = None
-    if experiment.file.figure:
-        from rerankbench.report.figure import draw
-
-        try:
-            written += draw(sweep_figure_of(experiment, results, runs), reports / experiment.name)
-        except MissingExtra as error:
-            undrawn = error  # the table comes first
+    try:
+        written += _draw(experiment, results, runs, reports / experiment.name)
+    except MissingExtra as error:
+        undrawn = error  # the table comes first
     if as_json:
         print_json({**to_json(table), "files": [str(path) for path in written]})
     else:
@@ -92,3 +93,18 @@ def _write(table: Table, shape: Shape, experiment: Experiment, reports: Path) ->
         path.write_text(render(table, format_, shape), encoding="utf-8")
         written.append(path)
     return written
+
+
+def _draw(experiment: Experiment, results: Sequence[Result], runs: Path, folder: Path) -> list[Path]:
+    """The experiment's figure, where it asks for one."""
+    if experiment.file.layout == "first-stages":
+        from rerankbench.report.stage_figure import draw_stages
+        from rerankbench.stages import stages_figure
+
+        return draw_stages(stages_figure(experiment, results, runs), folder)
+    if experiment.file.figure:
+        from rerankbench.report.figure import draw
+        from rerankbench.tables import sweep_figure_of
+
+        return draw(sweep_figure_of(experiment, results, runs), folder)
+    return []

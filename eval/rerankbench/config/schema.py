@@ -68,6 +68,7 @@ class ExperimentFile(Options):
         batch_queries: Lists handed to a ranker at once. Not part of a run's identity: what a list gets does not depend on
             its neighbours.
         averages: Column name → the benchmarks it is the mean of.
+        layout: How `report` sets the table: a row a system, or a row a first stage with its ceiling and each reranker's gain.
         figure: A swept key whose values are numbers: `report` draws the shown measure over it, a panel a benchmark.
         sweep: Dotted key (``depth``, ``first_stages``, ``ranker.X``, ``engine.X``) → values, for every system that has the key.
     """
@@ -88,6 +89,7 @@ class ExperimentFile(Options):
     missing: Literal["error", "zero", "skip"] = "error"
     batch_queries: int = Field(default=32, ge=1)
     averages: dict[str, tuple[str, ...]] = {}
+    layout: Literal["systems", "first-stages"] = "systems"
     figure: str = ""
     sweep: dict[str, list[Any]] = {}
 

@@ -101,7 +101,9 @@ def summed_up(places: Iterable[Place], table: Table) -> tuple[str, ...]:
     """Cells in few words: systems with the same columns share a line, and a whole row is said to be one."""
     by_row: dict[str, list[Column]] = {}
     for row, column, _ in places:
-        by_row.setdefault(row.label, []).append(column)
+        columns = by_row.setdefault(row.label, [])
+        if column not in columns:  # rows of two groups may share their label
+            columns.append(column)
     shared: dict[tuple[str, ...], list[str]] = {}
     for label, columns in by_row.items():
         shared.setdefault(tuple(_column_names(columns, table)), []).append(label)

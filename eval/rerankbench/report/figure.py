@@ -79,15 +79,10 @@ def draw(figure: SweepFigure, folder: Path) -> list[Path]:
     """
     if not figure.points:
         return []
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtra("a figure", "figures", str(error)) from error
-
+    mpl, new_figure = matplotlib()
     panels = list(dict.fromkeys(p.panel for p in figure.points))
     with mpl.rc_context(STYLE):
-        drawn = Figure(figsize=(4.2 * len(panels), 3.8), layout="constrained")
+        drawn = new_figure(figsize=(4.2 * len(panels), 3.8), layout="constrained")
         axes = drawn.subplots(1, len(panels), squeeze=False)[0]
         for panel, axis in zip(panels, axes, strict=True):
             _draw_panel(figure, panel, axis)
@@ -96,7 +91,17 @@ def draw(figure: SweepFigure, folder: Path) -> list[Path]:
         drawn.supxlabel(figure.caption, fontsize=7.5)
         named = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
         drawn.legend(list(named.values()), list(named), loc="outside right center")
-        return [_save(drawn, folder / f"figure.{format_}", format_) for format_ in FORMATS]
+        return [save(drawn, folder / f"figure.{format_}", format_) for format_ in FORMATS]
+
+
+def matplotlib() -> tuple[Any, Any]:
+    """The library, and its class of figures that belong to no window."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("a figure", "figures", str(error)) from error
+    return mpl, Figure
 
 
 def _draw_panel(figure: SweepFigure, panel: str, axis: Axes) -> None:
@@ -121,7 +126,7 @@ def _ticks(points: Sequence[Point]) -> list[float]:
     return sorted({p.x for p in points})
 
 
-def _save(drawn: Any, path: Path, format_: str) -> Path:
+def save(drawn: Any, path: Path, format_: str) -> Path:
     dates: dict[str, None] = {"Date": None} if format_ == "svg" else {}
     drawn.savefig(path, format=format_, dpi=160, metadata=dates)
     return path
