@@ -31,7 +31,7 @@ untrained-embedder: $(VENV)/.extras-hub,figures,sentence-transformers  ## The E2
 env: $(VENV)/.extras-$(EXTRAS)  ## An environment with EXTRAS=hub,transformers,…
 
 test: $(VENV)/.test  ## All tests; those that need real data look in RERANKBENCH_DATA or ../shared/data
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/.test  ## Lint, types, and the test that imports point downwards
 	$(BIN)/ruff check .
@@ -39,8 +39,9 @@ check: $(VENV)/.test  ## Lint, types, and the test that imports point downwards
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_architecture.py
 
-bench: $(VENV)/.test  ## Speed and memory beside what one would use instead; writes reports/bench/foundation.json
+bench: $(VENV)/.test  ## Speed and memory beside what one would use instead; writes reports/bench/
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.first_stages
 
 format: $(VENV)/.test  ## Put the code into form
 	$(BIN)/ruff check --fix .

@@ -58,6 +58,19 @@ class TinyBenchmarks(Benchmarks):
         self._sources = self._sources[:1]  # no hub
 
 
+EXCLUSIONS = "excluded.mini.txt"
+"""Below the mirror's ``topics_and_qrels/``."""
+
+
+class Excluding(TinyBenchmarks):
+    """`mini`, with documents that it excludes; the mirror may also have its reasonir lists."""
+
+    def __init__(self, mirror: Path) -> None:
+        super().__init__(mirror)
+        mini = self._catalog.benchmarks["mini"].model_copy(update={"exclusions": EXCLUSIONS})
+        self._catalog = self._catalog.model_copy(update={"benchmarks": {**self._catalog.benchmarks, "mini": mini}})
+
+
 class Watcher:
     """An observer that keeps what it is told."""
 

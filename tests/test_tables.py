@@ -31,6 +31,7 @@ def _manifest(**more: Any) -> Mapping[str, Any]:
         "queries_before_last_start": 0,
         "seconds": 2.5,
         "defects": {},
+        "identity": {},
         "embedding_cache": {},
         "caveat": "",
         "environment": {"hardware": HARDWARE},

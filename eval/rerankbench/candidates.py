@@ -6,7 +6,9 @@ A built file is named by a hash of all that decides it, as a run is. Knows first
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,13 +17,16 @@ from rerankbench.benchmarks import Benchmarks, Collection, OwnCollection
 from rerankbench.config import Part, build_part, fingerprint
 from rerankbench.errors import ConfigError, MissingData, RerankbenchError
 from rerankbench.first_stages.dense import DenseFirstStage, DenseOptions
+from rerankbench.first_stages.formats import Form, open_listed
+from rerankbench.first_stages.from_file import FileOptions
+from rerankbench.first_stages.fusion_stage import FusionOptions
 from rerankbench.first_stages.listfile import read_manifest, read_written, write_lists
 from rerankbench.manifest import BEHAVIOUR
-from rerankbench.protocols import BuildsFirstStage, Corpus, FirstStage, TextEmbedder
+from rerankbench.protocols import BuildsFirstStage, Closes, Corpus, FirstStage, TextEmbedder
 from rerankbench.records import CandidateList, Query
 
 PUBLISHED = "published"
-"""A part of a fusion that stands for published lists: ``{kind: published, first_stage: NAME}``."""
+"""The kind that stands for a benchmark's published lists: ``{kind: published, first_stage: NAME}``."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,11 @@ class Definition:
     part: Part
     benchmark: str
     depth: int
+
+    @cached_property
+    def key(self) -> str:
+        """Tells it from others, as long as the data is the same."""
+        return fingerprint([self.name, self.part.as_data(), self.benchmark, self.depth])
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class Built:
 
 @dataclass
 class CandidateBuilder:
-    """Builds and finds lists.
+    """Builds and finds lists. Every corpus and every model is hashed once in its life, and every file read once.
 
     Args:
         workspace: Lists go to ``lists/BENCHMARK/`` here; indexes and embeddings beside them.
@@ -61,18 +71,20 @@ class CandidateBuilder:
     benchmarks: Benchmarks
     workspace: Path
     _found: dict[str, Built] = field(default_factory=dict)
-    _problems: dict[tuple[str, str, int], RerankbenchError] = field(default_factory=dict)
+    _problems: dict[str, RerankbenchError] = field(default_factory=dict)
+    _identities: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _corpora: dict[str, Corpus] = field(default_factory=dict)
 
     def build_all(self, definitions: Iterable[Definition]) -> Iterator[tuple[Definition, Built | RerankbenchError]]:
         """Build what is not there, one after the other. What cannot be built is remembered with its reason, and the others go on."""
         for definition in definitions:
-            key = (definition.name, definition.benchmark, definition.depth)
+            self._problems.pop(definition.key, None)
             try:
                 yield definition, self.build(definition)
             except ConfigError:
                 raise
             except RerankbenchError as problem:
-                self._problems[key] = problem
+                self._problems[definition.key] = problem
                 yield definition, problem
 
     def require(self, definition: Definition) -> Built:
@@ -82,9 +94,8 @@ class CandidateBuilder:
             MissingData: they are not built yet.
             RerankbenchError: they could not be built, for the reason that building gave.
         """
-        problem = self._problems.get((definition.name, definition.benchmark, definition.depth))
-        if problem is not None:
-            raise problem
+        if definition.key in self._problems:
+            raise self._problems[definition.key]
         found = self.find(definition)
         if found is None:
             raise MissingData(
@@ -99,33 +110,30 @@ class CandidateBuilder:
             MissingError: the corpus, or what the first stage needs, is not at hand, so that not even the name is known.
             DataError: the file was damaged.
         """
-        identity = self.identity(definition)
-        path = self._path(definition, identity)
-        if str(path) not in self._found:
-            if read_manifest(path) is None:
+        path = self._path(definition)
+        if definition.key not in self._found:
+            if not path.is_file() or read_manifest(path) is None:
                 return None
-            lists, manifest = read_written(path)
-            self._found[str(path)] = Built(path, identity, lists, manifest.sha256, reused=True)
-        return self._found[str(path)]
+            self._found[definition.key] = self._read(definition, path, reused=True)
+        return self._found[definition.key]
 
     def build(self, definition: Definition) -> Built:
         """Lists, built where they are not there.
 
         Raises:
             MissingError: the corpus, or what the first stage needs, is not at hand.
+            DataError: the file was damaged.
         """
         found = self.find(definition)
         if found is not None:
             return found
-        identity = self.identity(definition)
-        path = self._path(definition, identity)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        benchmark = self.benchmarks.open(definition.benchmark)
-        retrieved = self.stage(definition).retrieve(self._corpus(definition), self._queries(benchmark), definition.depth)
-        write_lists(path, retrieved, source=f"first stage {definition.name} over {definition.benchmark}", options=identity)
-        lists, manifest = read_written(path)  # what is ranked is what was written
-        self._found[str(path)] = Built(path, identity, lists, manifest.sha256, reused=False)
-        return self._found[str(path)]
+        path, queries = self._path(definition), self._queries(definition)
+        with _closed_afterwards(self.stage(definition)) as stage:
+            retrieved = stage.retrieve(self.corpus(definition), queries, definition.depth)
+        source = f"first stage {definition.name} over {definition.benchmark}"
+        write_lists(path, retrieved, source=source, options=self.identity(definition))
+        self._found[definition.key] = self._read(definition, path, reused=False)  # what is ranked is what was written
+        return self._found[definition.key]
 
     def stage(self, definition: Definition, *, engine: TextEmbedder | None = None) -> FirstStage:
         """The first stage itself, nothing loaded yet; a dense one on an engine that is loaded already, where one is given."""
@@ -135,8 +143,21 @@ class CandidateBuilder:
         return _kind(part).build(part.options, self.workspace)
 
     def corpus(self, definition: Definition) -> Corpus:
-        """What it searches. Raises: MissingData: the documents are not at hand."""
-        return self._corpus(definition)
+        """What it searches: the benchmark's corpus, or the documents of the prebuilt index that the first stage names.
+
+        Raises:
+            MissingData: the documents are not at hand.
+        """
+        part = self._resolved(definition)
+        prebuilt = getattr(part.options, "prebuilt", "")
+        benchmark = self.benchmarks.open(definition.benchmark)
+        if not prebuilt and not _reads_corpus(part):
+            return _OnDemand(benchmark)
+        key = fingerprint(part.as_data()) if prebuilt else definition.benchmark
+        if key not in self._corpora:
+            stage: Any = _kind(part).build(part.options, self.workspace) if prebuilt else None
+            self._corpora[key] = stage.index_corpus() if prebuilt else benchmark.corpus()
+        return self._corpora[key]
 
     def identity(self, definition: Definition) -> dict[str, Any]:
         """All that decides the lists.
@@ -144,51 +165,47 @@ class CandidateBuilder:
         Raises:
             MissingError: see `find`.
         """
+        if definition.key not in self._identities:
+            self._identities[definition.key] = self._identity(definition)
+        return self._identities[definition.key]
+
+    def _identity(self, definition: Definition) -> dict[str, Any]:
         part = self._resolved(definition)
         facts = dict(_kind(part).provenance(part.options))
-        benchmark = self.benchmarks.open(definition.benchmark)
-        queries = [[query.id, query.text] for query in self._queries(benchmark)]
-        data = {key: value for key, value in part.as_data().items() if key != "path"}  # a file is known by its hash
         return {
             "behaviour": BEHAVIOUR,
-            "first_stage": _without_folders(data, facts),
+            "first_stage": _without_folders(part.as_data(), facts),
             "facts": facts,
-            "corpus": self._corpus(definition).fingerprint if _searches(part) else None,
-            "queries": fingerprint(queries),
+            "corpus": self.corpus(definition).fingerprint if _reads_corpus(part) else None,
+            "queries": fingerprint([[query.id, query.text] for query in self._queries(definition)]),
             "depth": definition.depth,
         }
 
-    def _path(self, definition: Definition, identity: Mapping[str, Any]) -> Path:
-        name = f"{definition.name}-{fingerprint(identity)[:12]}.jsonl"
+    def _path(self, definition: Definition) -> Path:
+        name = f"{definition.name}-{fingerprint(self.identity(definition))[:12]}.jsonl"
         return self.workspace / "lists" / definition.benchmark / name
 
-    def _corpus(self, definition: Definition) -> Corpus:
-        """The benchmark's corpus, or the documents of the prebuilt index that the first stage searches."""
-        part = self._resolved(definition)
-        if getattr(part.options, "prebuilt", None):
-            stage: Any = _kind(part).build(part.options, self.workspace)
-            return cast("Corpus", stage.index_corpus())
-        benchmark = self.benchmarks.open(definition.benchmark)
-        return benchmark.corpus() if _searches(part) else _OnDemand(benchmark)
+    def _read(self, definition: Definition, path: Path, *, reused: bool) -> Built:
+        lists, manifest = read_written(path)
+        return Built(path, self.identity(definition), lists, manifest.sha256, reused)
 
     def _resolved(self, definition: Definition) -> Part:
-        """The definition with published parts of a fusion replaced by their files."""
-        part = definition.part
-        if part.kind != "fusion":
-            return part
-        data = part.as_data()
-        stages = [self._file_of(stage, definition) if stage.get("kind") == PUBLISHED else stage for stage in data["stages"]]
-        return build_part("first_stage", {**data, "stages": stages}, lambda key: f"candidates.{definition.name}: {key}")
+        """The definition with published lists replaced by their files."""
+        data = self._with_files(definition.part.as_data(), definition, definition.depth)
+        return build_part("first_stage", data, lambda key: f"candidates.{definition.name}: {'.'.join(map(str, key))}")
 
-    def _file_of(self, stage: Mapping[str, Any], definition: Definition) -> dict[str, Any]:
-        benchmark = self.benchmarks.open(definition.benchmark)
-        if not isinstance(benchmark, Collection):
-            raise ConfigError(f"{definition.benchmark}: published lists are those of the catalog's benchmarks; name a file instead.")
-        return {"kind": "file", "path": str(benchmark.list_path(str(stage["first_stage"]), definition.depth))}
+    def _with_files(self, data: Mapping[str, Any], definition: Definition, depth: int) -> dict[str, Any]:
+        if data["kind"] == PUBLISHED:
+            path = self.benchmarks.open(definition.benchmark).list_path(data["first_stage"], depth)
+            return {"kind": "file", "path": str(path)}
+        if data["kind"] != "fusion":
+            return dict(data)
+        deep = max(depth, data["part_depth"] or depth)
+        return {**data, "stages": [self._with_files(stage, definition, deep) for stage in data["stages"]]}
 
-    @staticmethod
-    def _queries(benchmark: Collection | OwnCollection) -> list[Query]:
+    def _queries(self, definition: Definition) -> list[Query]:
         """The judged queries, in the order of the benchmark's own file."""
+        benchmark = self.benchmarks.open(definition.benchmark)
         qrels = benchmark.qrels()
         return [query for query in benchmark.queries() if query.id in qrels]
 
@@ -214,20 +231,37 @@ class _OnDemand:
         return self._benchmark.corpus().subset(ids)
 
 
+@contextmanager
+def _closed_afterwards(stage: FirstStage) -> Iterator[FirstStage]:
+    """Two models never lie in memory together: the next first stage, or a ranker, may need all of it."""
+    try:
+        yield stage
+    finally:
+        if isinstance(stage, Closes):
+            stage.close()
+
+
 def _kind(part: Part) -> type[BuildsFirstStage]:
     return cast("type[BuildsFirstStage]", registry.find("first_stage", part.kind))
 
 
-def _searches(part: Part) -> bool:
-    """Whether the corpus decides the lists: files, and fusions of nothing but files, have theirs already."""
-    if part.kind == "fusion":
-        return any(stage["kind"] != "file" for stage in part.as_data()["stages"])
-    return part.kind != "file"
+def _reads_corpus(part: Part) -> bool:
+    """Whether the corpus decides the lists: files that have texts, and fusions of nothing but such files, have all already."""
+    options = part.options
+    if isinstance(options, FusionOptions):
+        return any(_reads_corpus(build_part("first_stage", stage, lambda _: "stages")) for stage in options.stages)
+    return not isinstance(options, FileOptions) or _lacks_texts(options)
+
+
+def _lacks_texts(options: FileOptions) -> bool:
+    _, listed = open_listed(Path(options.path), Form(options.form) if options.form else None)
+    first = next(iter(listed), None)
+    return first is not None and any(document.text is None for document in first.documents)
 
 
 def _without_folders(data: Any, facts: Mapping[str, str]) -> Any:
-    """Without the folders of models that are known by their weights' hash."""
+    """Without paths of files, which are known by their hashes, and without folders of models whose weights are hashed."""
     if isinstance(data, Mapping):
         hashed = any(name.endswith("weights_sha256") for name in facts)
-        return {k: _without_folders(v, facts) for k, v in data.items() if not (k in {"model", "path"} and hashed) and k != "path"}
+        return {k: _without_folders(v, facts) for k, v in data.items() if k != "path" and not (k == "model" and hashed)}
     return [_without_folders(item, facts) for item in data] if isinstance(data, list) else data

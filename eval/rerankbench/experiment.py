@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from rerankbench import manifest as facts
-from rerankbench.benchmarks import load_catalog
 from rerankbench.benchmarks.exclusions import rankings_without_excluded
 from rerankbench.clock import Clock
 from rerankbench.config import Experiment, System, fingerprint
@@ -102,7 +101,7 @@ class Laboratory:
                 return Result(planned.cell, planned.folder, problem=_not_run(planned, experiment))
             _check_id(manifest, planned)
             measurements = read_measurements(planned.folder)
-            if manifest["measures"] != _measures(experiment):
+            if manifest["measures"] != self._measures(planned.cell, experiment):
                 measurements = self._measure(planned.cell, planned.folder / "run.trec", experiment)
         except RerankbenchError as problem:
             return Result(planned.cell, planned.folder, problem=problem)
@@ -167,7 +166,10 @@ class Laboratory:
     def _reuse_embeddings(self, cell: Cell, engine: Engine | None, lists: Sequence[CandidateList]) -> None:
         """Give the ranker the vectors that its first stage has of these documents, where the experiment asks for that."""
         definition = self._planner.definition(cell)
-        if definition is None or not isinstance(engine, CachedEmbedder) or not self._planner.reuses_embeddings(cell):
+        if not isinstance(engine, CachedEmbedder):
+            return
+        engine.forget_preloaded()  # what a cell gets must not depend on the cells before it
+        if definition is None or not self._planner.reuses_embeddings(cell):
             return
         stage = cast("DenseFirstStage", self._planner.candidates.stage(definition, engine=engine))
         documents = list({document.id: document for candidates in lists for document in candidates.documents}.values())
@@ -189,16 +191,20 @@ class Laboratory:
         """The run without documents that the benchmark excludes, where the protocol drops them after reranking.
 
         Raises:
-            MissingData: the benchmark excludes some, no source says which, and the lists are not known to be free of them.
+            MissingData: see `Planner.excluded`.
         """
-        benchmark = self._planner.benchmarks.open(cell.benchmark)
-        if experiment.file.exclusions != "after" or not benchmark.has_exclusions or made_without_excluded(cell.first_stage):
-            return run
-        excluded = benchmark.excluded()
+        excluded = self._planner.excluded(cell) if experiment.file.exclusions == "after" else None
         if excluded is None:
             return run
         rankings = [Ranking(query_id, run.ranking(query_id)) for query_id in run.query_ids]
         return Run.of(rankings_without_excluded(rankings, excluded)[0])
+
+    def _measures(self, cell: Cell, experiment: Experiment) -> dict[str, Any]:
+        """What decides the measurements of a run, its judgements apart."""
+        file = experiment.file
+        excluded = self._planner.exclusions_sha256(cell) if file.exclusions == "after" else None
+        said = {"names": list(file.measures), "missing": file.missing, "exclusions": file.exclusions}
+        return {**said, "excluded_sha256": excluded} if excluded else said
 
     def _facts(self, planned: Planned, experiment: Experiment) -> dict[str, Any]:
         cell = planned.cell
@@ -211,7 +217,7 @@ class Laboratory:
             "identity": planned.identity,
             "system": {"name": cell.system.name, **cell.system.as_data()},
             "data": files,
-            "measures": _measures(experiment),
+            "measures": self._measures(cell, experiment),
             "batch_queries": experiment.file.batch_queries,
             "caveat": engine.caveat if engine else "",
             "environment": facts.environment(),
@@ -224,12 +230,6 @@ class Laboratory:
             return {"place": built.path.name, "source": f"built: {cell.first_stage}", "sha256": built.sha256, "made_with": built.identity}
         file = self._planner.benchmarks.open(cell.benchmark).list_file(cell.first_stage, cell.depth)
         return {"place": file.place, "source": file.source, "sha256": file.sha256}
-
-
-def made_without_excluded(first_stage: str) -> bool:
-    """Whether the catalog says that a first stage's lists were made without the documents that a benchmark excludes."""
-    entry = load_catalog().first_stages.get(first_stage)
-    return entry is not None and entry.excluded
 
 
 def _by_engine(plan: Sequence[Planned]) -> list[int]:
@@ -273,11 +273,6 @@ def _not_run(planned: Planned, experiment: Experiment) -> MissingError:
 def _restricted(qrels: Qrels, lists: Sequence[CandidateList]) -> Qrels:
     """The judgements of these lists' queries only."""
     return {c.query.id: qrels[c.query.id] for c in lists if c.query.id in qrels}
-
-
-def _measures(experiment: Experiment) -> dict[str, Any]:
-    file = experiment.file
-    return {"names": list(file.measures), "missing": file.missing, "exclusions": file.exclusions}
 
 
 def _defect_counts(ranked: Sequence[Ranked]) -> dict[str, int]:

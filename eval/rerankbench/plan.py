@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 
 from rerankbench import registry
 from rerankbench.benchmarks import Benchmarks, load_catalog
-from rerankbench.benchmarks.exclusions import without_excluded
+from rerankbench.benchmarks.exclusions import Exclusions, without_excluded
 from rerankbench.candidates import CandidateBuilder, Definition
 from rerankbench.config import Experiment, Part, System, fingerprint, load_systems
 from rerankbench.errors import ConfigError, MissingData, MissingError, MissingWeights, RerankbenchError
@@ -95,7 +95,7 @@ class Planner:
         Raises:
             ConfigError: a benchmark, first stage or measure does not exist, or a system's engine lacks what its ranker needs.
         """
-        _check_names(experiment)
+        check(experiment)
         self._own = experiment.candidates
         self._exclusions = experiment.file.exclusions
         self._reuse_embeddings = experiment.file.reuse_embeddings
@@ -119,7 +119,12 @@ class Planner:
 
     @staticmethod
     def definitions(experiment: Experiment) -> list[Definition]:
-        """All lists that the experiment's own first stages have to make."""
+        """All lists that the experiment's own first stages have to make.
+
+        Raises:
+            ConfigError: as `plan`: what is wrong with an experiment is said before hours of building.
+        """
+        check(experiment)
         return [
             Definition(name, experiment.candidates[name], benchmark, depth)
             for benchmark in experiment.benchmarks
@@ -139,17 +144,32 @@ class Planner:
         wanted = self._reuse_embeddings and part is not None and part.kind == "dense" and engine is not None
         return bool(wanted and part and engine and part.as_data()["engine"] == engine.as_data())
 
+    def excluded(self, cell: Cell) -> Exclusions | None:
+        """The documents that must not count in this cell; None where there are none, or its published lists were made without.
+
+        Raises:
+            MissingData: the benchmark excludes some, and no source says which.
+        """
+        if self._exclusions == "none" or (self.definition(cell) is None and made_without_excluded(cell.first_stage)):
+            return None
+        return self.benchmarks.open(cell.benchmark).excluded()
+
+    def exclusions_sha256(self, cell: Cell) -> str | None:
+        """SHA-256 of the file behind `excluded`. Raises: as that."""
+        file = self.benchmarks.open(cell.benchmark).exclusions_file() if self.excluded(cell) else None
+        return file.sha256 if file else None
+
     def _whole_lists(self, cell: Cell) -> Sequence[CandidateList]:
         definition, benchmark = self.definition(cell), self.benchmarks.open(cell.benchmark)
         lists = self.candidates.require(definition).lists if definition else benchmark.candidates(cell.first_stage, cell.depth)
-        excluded = benchmark.excluded() if self._exclusions == "before" else None
+        excluded = self.excluded(cell) if self._exclusions == "before" else None
         return without_excluded(lists, excluded)[0] if excluded else lists
 
     def _planned(self, cell: Cell) -> Planned:
-        engine_class(cell.system)  # a system that can never work is the configuration's error, not a missing cell
         try:
             lists = self.lists(cell)
             identity = self._identity(cell)
+            self.excluded(cell)  # what the measures will ask for: to be told now, and not after hours of ranking
         except MissingError as problem:
             return Planned(cell, "missing", problem=problem)
         except ConfigError:
@@ -195,8 +215,8 @@ class Planner:
             },
             "limit": cell.limit,
         }
-        if self._exclusions == "before" and benchmark.has_exclusions:
-            identity["exclusions"] = "before"
+        if self._exclusions == "before" and self.excluded(cell):
+            identity["exclusions"] = self.exclusions_sha256(cell)
         if definition and self.reuses_embeddings(cell):
             identity["document_vectors"] = fingerprint(self.candidates.identity(definition))
         return identity
@@ -238,6 +258,12 @@ def _is_own(system: System, engine: Part) -> bool:
     return named is None or getattr(named.options, "model", None) == getattr(engine.options, "model", None)
 
 
+def made_without_excluded(first_stage: str) -> bool:
+    """Whether the catalog says that a first stage's published lists were made without the documents that a benchmark excludes."""
+    entry = load_catalog().first_stages.get(first_stage)
+    return entry is not None and entry.excluded
+
+
 def counted(queries: int) -> str:
     """``1 query``, ``2 queries``."""
     return f"{queries} {'query' if queries == 1 else 'queries'}"
@@ -276,8 +302,18 @@ def engine_class(system: System) -> type[BuildsEngine] | None:
     return cast("type[BuildsEngine]", found)
 
 
+def check(experiment: Experiment) -> None:
+    """What a configuration says and only the layers above configurations can judge. Opens no data.
+
+    Raises:
+        ConfigError: see `Planner.plan`.
+    """
+    _check_names(experiment)
+    for system in experiment.systems:
+        engine_class(system)  # a system that can never work is the configuration's error, not a missing cell
+
+
 def _check_names(experiment: Experiment) -> None:
-    """What a configuration names and only the layers above configurations know."""
     catalog = load_catalog()
     own = experiment.file.own_benchmarks
     checks: tuple[tuple[str, Sequence[str], Callable[[str], object]], ...] = (

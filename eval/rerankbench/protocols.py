@@ -81,6 +81,13 @@ class FirstStage(Protocol):
         ...
 
 
+@runtime_checkable
+class Closes(Protocol):
+    """A first stage that holds a model, and gives it back."""
+
+    def close(self) -> None: ...
+
+
 class BuildsFirstStage(Protocol):
     """The class of a first stage, as the registry finds it: `build(options, workspace)` makes it, nothing heavy before.
 

@@ -26,6 +26,7 @@ FIRST_STAGES = {
     "sparse": "rerankbench.first_stages.sparse:SparseFirstStage",
     "fusion": "rerankbench.first_stages.fusion_stage:FusionFirstStage",
     "file": "rerankbench.first_stages.from_file:FileFirstStage",
+    "published": "rerankbench.first_stages.from_file:PublishedFirstStage",
 }
 
 TABLES = {"ranker": RANKERS, "engine": ENGINES, "first_stage": FIRST_STAGES}

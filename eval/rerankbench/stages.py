@@ -20,7 +20,7 @@ from rerankbench.reference.verdict import mean
 from rerankbench.report.cells import Cell, Status
 from rerankbench.report.stage_figure import StageFigure, StageRow
 from rerankbench.report.table import Column, Group, Row, Table
-from rerankbench.tables import cell_of, context_of, title_of
+from rerankbench.tables import PAPER_DEPTH, cell_of, context_of, other_question, title_of
 
 PRINTED = {"bm25": (("1", "BM25"), ("22", "BM25")), "reasonir": (("3", "ReasonIR"),)}
 """First stage → table and row in which the paper prints it; every other one is a column of Table 21."""
@@ -47,15 +47,14 @@ def stages_table(experiment: Experiment, results: Sequence[Result], runs: Path) 
     A gain is the difference of means in the first measure; its interval is a bootstrap over the queries' own differences.
 
     Raises:
-        ConfigError: the experiment has no system that keeps the first stage's order.
+        ConfigError: not one system keeps the first stage's order, or several are the ceiling.
     """
-    if not any(system.ranker.kind == ITSELF for system in experiment.systems):
-        raise ConfigError(f"{experiment.place(('layout',))}: 'first-stages' needs a system with the ranker 'identity', e.g. BM25")
+    _check_systems(experiment)
     stages = list(_stages(experiment, results))
     groups = []
     for benchmark in experiment.benchmarks:
         rows = [_row(stage, experiment, runs) for stage in stages if stage.benchmark == benchmark]
-        groups.append(Group(title_of(benchmark), tuple(rows)))
+        groups.append(Group(title_of(benchmark, experiment), tuple(rows)))
     context = [*context_of(experiment, results), "ceiling: the candidates in their ideal order; gains: difference to the first stage"]
     notes = ("Measures of binary relevance count every grade above 0 unless the measure says otherwise, e.g. R(rel=2)@100.",)
     return Table(experiment.name, experiment.file.title, tuple(_columns(experiment)), tuple(groups), context=tuple(context), notes=notes)
@@ -63,21 +62,29 @@ def stages_table(experiment: Experiment, results: Sequence[Result], runs: Path) 
 
 def stages_figure(experiment: Experiment, results: Sequence[Result], runs: Path) -> StageFigure:
     """What there is to draw: first stage, ceiling and rerankers, in percent points."""
-    rows = []
-    for stage in _stages(experiment, results):
-        own = stage.of_ranker(ITSELF)
-        score = cell_of(own, experiment, runs).points if own else None
-        if score is None:
-            continue
-        others = {r.cell.system.name: cell_of(r, experiment, runs).points for r in stage.results if r is not own}
-        reranked = {name: float(value) for name, value in others.items() if value is not None and name != CEILING}
-        ceiling = others.get(CEILING)
-        rows.append(
-            StageRow(
-                title_of(stage.benchmark), _label(stage, experiment), float(score), None if ceiling is None else float(ceiling), reranked
-            )
+    drawn = (_drawn(stage, experiment, runs) for stage in _stages(experiment, results))
+    shown = check_measure(experiment.file.measures[0])
+    return StageFigure(experiment.file.title, shown, tuple(row for row in drawn if row is not None))
+
+
+def _drawn(stage: _Stage, experiment: Experiment, runs: Path) -> StageRow | None:
+    """One first stage's row of the figure; None where it has no value."""
+    points = {r.cell.system.name: cell_of(r, experiment, runs).points for r in stage.results}
+    values = {name: float(value) for name, value in points.items() if value is not None}
+    itself, ceiling = (r.cell.system.name if r else "" for r in map(stage.of_ranker, (ITSELF, CEILING)))
+    if itself not in values:
+        return None
+    reranked = {name: value for name, value in values.items() if name not in {itself, ceiling}}
+    return StageRow(title_of(stage.benchmark, experiment), _label(stage, experiment), values[itself], values.get(ceiling), reranked)
+
+
+def _check_systems(experiment: Experiment) -> None:
+    kinds = [system.ranker.kind for system in experiment.systems]
+    if kinds.count(ITSELF) != 1 or kinds.count(CEILING) > 1:
+        raise ConfigError(
+            f"{experiment.place(('layout',))}: 'first-stages' needs one system with the ranker {ITSELF!r}, e.g. BM25, and at most one"
+            f" with {CEILING!r}; here are {kinds.count(ITSELF)} and {kinds.count(CEILING)}"
         )
-    return StageFigure(experiment.file.title, check_measure(experiment.file.measures[0]), tuple(rows))
 
 
 def _stages(experiment: Experiment, results: Sequence[Result]) -> Iterator[_Stage]:
@@ -121,13 +128,12 @@ def _row(stage: _Stage, experiment: Experiment, runs: Path) -> Row:
 def _measured(cell: Cell, result: Result, stage: _Stage, experiment: Experiment) -> Iterator[Cell]:
     """The first stage's own measures; the first one beside the paper's number, where it prints one."""
     for i, name in enumerate(map(check_measure, experiment.file.measures)):
-        if not cell.done:
-            yield replace(cell, column=name)
-            continue
-        values = [m.value for m in result.measurements if m.measure == name]
-        measured = replace(cell, column=name, value=mean(values), interval=bootstrap_interval(values))
-        printed = _printed(stage) if i == 0 and name == "nDCG@10" and stage.depth == 100 else None
-        yield measured.judged(printed) if printed else measured
+        measured = replace(cell, column=name)
+        if cell.done:
+            values = [m.value for m in result.measurements if m.measure == name]
+            measured = replace(measured, value=mean(values), interval=bootstrap_interval(values))
+        printed = _printed(stage) if i == 0 and name == "nDCG@10" and stage.depth == PAPER_DEPTH else None
+        yield replace(measured, not_judged=other_question(result, experiment)).judged(printed) if printed else measured
 
 
 def _gain(cell: Cell, result: Result, itself: Result | None, experiment: Experiment) -> Cell:

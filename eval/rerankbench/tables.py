@@ -14,6 +14,8 @@ from rerankbench.errors import ConfigError, MissingError
 from rerankbench.experiment import Result
 from rerankbench.measures.interval import bootstrap_interval
 from rerankbench.measures.quality import check_measure
+from rerankbench.plan import Cell as PlannedCell
+from rerankbench.plan import made_without_excluded
 from rerankbench.reference.layout import PaperColumn, PaperRow
 from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import mean
@@ -71,7 +73,7 @@ def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
         value=mean(values),
         interval=bootstrap_interval(values),
         queries=len(values),
-        expected_queries=_judged_queries(result.cell.benchmark),
+        expected_queries=_judged_queries(result.cell.benchmark, experiment),
         limit=result.cell.limit,
         missing_rule=experiment.file.missing,
         defects=manifest["defects"],
@@ -83,7 +85,7 @@ def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
         caveat=manifest["caveat"],
         other_model=_other_model(result.cell.system) if experiment.file.table is not None else "",
         notes=_notes(manifest),
-        not_judged=_other_question(result) if experiment.file.table is not None else "",
+        not_judged=other_question(result, experiment) if experiment.file.table is not None else "",
     )
 
 
@@ -95,7 +97,7 @@ def sweep_figure_of(experiment: Experiment, results: Sequence[Result], runs: Pat
         cell = cell_of(result, experiment, runs)
         if cell.points is None or cell.interval_points is None:
             continue
-        panel = title_of(cell.column) + (f", {cell.first_stage}" if cell.first_stage else "")
+        panel = title_of(cell.column, experiment) + (f", {cell.first_stage}" if cell.first_stage else "")
         swept = dict(result.cell.system.variant)
         if len(experiment.depths) > 1:
             swept["depth"] = result.cell.depth
@@ -139,15 +141,18 @@ def _portable(text: str, runs: Path) -> str:
     return text
 
 
-def title_of(benchmark: str) -> str:
-    """As the paper prints it; a benchmark of one's own has its name."""
-    entry = load_catalog().benchmarks.get(benchmark)
-    return entry.title if entry else benchmark
+def title_of(benchmark: str, experiment: Experiment) -> str:
+    """As the paper prints it; a benchmark of one's own has the title, or else the name, that the experiment gives it."""
+    own = experiment.file.own_benchmarks.get(benchmark)
+    if own is not None:
+        return str(own.get("title") or benchmark)
+    return load_catalog().benchmark(benchmark).title
 
 
-def _judged_queries(benchmark: str) -> int | None:
-    entry = load_catalog().benchmarks.get(benchmark)
-    return entry.counts.judged_queries if entry else None
+def _judged_queries(benchmark: str, experiment: Experiment) -> int | None:
+    if benchmark in experiment.file.own_benchmarks:
+        return None  # nothing is pinned, even where it hides a benchmark of the catalog
+    return load_catalog().benchmark(benchmark).counts.judged_queries
 
 
 def _columns(experiment: Experiment) -> list[Column]:
@@ -155,7 +160,7 @@ def _columns(experiment: Experiment) -> list[Column]:
     shown = experiment.file.measures[0]
     columns = []
     for stage in stages:
-        columns += [Column(b, title_of(b), stage, measure=shown) for b in experiment.benchmarks]
+        columns += [Column(b, title_of(b, experiment), stage, measure=shown) for b in experiment.benchmarks]
     if stages == ("",):
         members_at_hand = {n: m for n, m in experiment.file.averages.items() if set(m) <= set(experiment.benchmarks)}
         columns += [Column(name, name, members=members, measure=shown) for name, members in members_at_hand.items()]
@@ -184,12 +189,18 @@ def _hardware(manifest: Mapping[str, Any]) -> str:
 def _notes(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     cache = manifest["embedding_cache"]
     reused = cache.get("asked", 0) - cache.get("embedded", 0)
+    if "document_vectors" in manifest["identity"]:
+        return ("documents' vectors are those of the first stage: times count prompts alone",)
     return ("a text that several queries or rows share was embedded once: times count it where it came first",) if reused else ()
 
 
-def _other_question(result: Result) -> str:
+def other_question(result: Result, experiment: Experiment) -> str:
     """Why a cell is not to be compared with the paper's, the model apart; empty when it may be."""
     cell = result.cell
+    if cell.benchmark in experiment.file.own_benchmarks:
+        return f"{cell.benchmark} is a benchmark of your own here, not the paper's"
+    if experiment.file.exclusions != "after" and _has_exclusions(cell, experiment):
+        return f"exclusions: {experiment.file.exclusions}, by the paper after reranking"
     if cell.depth != PAPER_DEPTH:
         return f"top {cell.depth} ranked, by the paper top {PAPER_DEPTH}"
     known = load_systems().get(cell.system.family)
@@ -197,6 +208,11 @@ def _other_question(result: Result) -> str:
     named = known.ranker.as_data() if known else own
     changed = [f"{key}={value!r}" for key, value in own.items() if named.get(key, value) != value]
     return f"other options than the paper's: {', '.join(changed)}" if changed and not cell.system.variant else ""
+
+
+def _has_exclusions(cell: PlannedCell, experiment: Experiment) -> bool:
+    published = cell.first_stage not in experiment.candidates
+    return bool(load_catalog().benchmark(cell.benchmark).exclusions) and not (published and made_without_excluded(cell.first_stage))
 
 
 def _other_model(system: System) -> str:

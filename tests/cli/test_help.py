@@ -50,7 +50,7 @@ def test_every_option_says_what_it_is_for(path: tuple[str, ...]) -> None:
     assert undocumented == []
 
 
-@pytest.mark.parametrize("path", [(), ("prompt",), *COMMANDS], ids=" ".join)
+@pytest.mark.parametrize("path", [(), ("prompt",), ("candidates",), ("data",), *COMMANDS], ids=" ".join)
 def test_help_is_there_everywhere(call: Caller, path: tuple[str, ...]) -> None:
     done = call(*path, "--help")
     assert done.code == 0

@@ -112,3 +112,19 @@ def test_the_inner_engines_answers_come_through() -> None:
 def test_an_engine_that_does_not_embed_is_refused() -> None:
     with pytest.raises(EngineError, match="'bare' does not embed"):
         CachedEmbedder(Bare())
+
+
+def test_vectors_made_elsewhere_are_given_until_they_are_forgotten() -> None:
+    inner = ScriptedEngine(ScriptedOptions(dims=2))
+    cached = CachedEmbedder(inner)
+    own = cached.embed(["own"])
+    elsewhere = np.array([[0.6, 0.8]], dtype=np.float32)
+    cached.preload(["text"], elsewhere)
+    assert (cached.embed(["text", "own"]) == np.concatenate([elsewhere, own])).all()
+    assert (cached.asked, cached.embedded) == (3, 1)
+    cached.forget_preloaded()
+    assert (cached.embed(["text", "own"]) == np.concatenate([inner.embed(["text"]), own])).all()
+    assert (cached.asked, cached.embedded) == (5, 2)  # what was embedded here stays
+    cached.forget_preloaded()
+    assert cached.embed(["text"]) is not None
+    assert cached.embedded == 2

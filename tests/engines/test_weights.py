@@ -4,6 +4,7 @@ import threading
 import time
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,14 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
+def _offline(monkeypatch: pytest.MonkeyPatch, value: str) -> Any:
+    """The hub's client, with HF_HUB_OFFLINE as it would see it: it reads the variable once, when it is first imported."""
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setenv("HF_HUB_OFFLINE", value)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", value == "1")
+    return hub
+
+
 def test_a_branch_is_resolved_from_the_local_cache(hub_cache: Path) -> None:
     cached_model(hub_cache)
     assert weights.hub_commit("owner/name", "main") == COMMIT
@@ -49,8 +58,7 @@ def test_the_cache_is_found_as_the_hubs_client_finds_it(tmp_path: Path, monkeypa
 def test_a_model_that_is_nowhere_fails_within_seconds_and_names_the_download(
     hub_cache: Path, monkeypatch: pytest.MonkeyPatch, offline: str
 ) -> None:
-    pytest.importorskip("huggingface_hub")
-    monkeypatch.setenv("HF_HUB_OFFLINE", offline)
+    _offline(monkeypatch, offline)
     # Nothing listens on port 9 of this machine: the hub cannot be reached, whatever the network.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     start = time.monotonic()
@@ -64,8 +72,7 @@ def test_a_model_that_is_nowhere_fails_within_seconds_and_names_the_download(
 
 
 def test_a_hub_that_does_not_answer_is_given_up(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = pytest.importorskip("huggingface_hub")
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    hub = _offline(monkeypatch, "")
     monkeypatch.setattr(rerankbench_hub, "TIMEOUT_S", 0.05)
     released = threading.Event()
 
@@ -80,12 +87,11 @@ def test_a_hub_that_does_not_answer_is_given_up(hub_cache: Path, monkeypatch: py
 
 
 def test_the_hub_is_asked_for_what_the_cache_lacks(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = pytest.importorskip("huggingface_hub")
+    hub = _offline(monkeypatch, "")
 
     class Info:
         sha = COMMIT
 
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(hub.HfApi, "model_info", lambda *_, **__: Info())
     assert weights.hub_commit("owner/name", "main") == COMMIT
 

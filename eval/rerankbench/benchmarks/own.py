@@ -141,6 +141,11 @@ class OwnCollection:
         self.candidates(first_stage, depth)
         return self._file(self._path(self._options.files[first_stage]))
 
+    def list_path(self, first_stage: str, depth: int) -> Path:
+        """Where the file behind `candidates` lies."""
+        self.candidates(first_stage, depth)
+        return self._path(self._options.files[first_stage])
+
     def deepest(self, first_stage: str) -> int | None:
         """How deep the deepest list is; None where the configuration names no lists of this first stage."""
         return max(map(len, self._all_lists(first_stage))) if first_stage in self._options.files else None

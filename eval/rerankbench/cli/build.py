@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,10 +15,11 @@ from rerankbench.errors import MissingError, RerankbenchError, UsageError
 
 if TYPE_CHECKING:
     from rerankbench.candidates import Built, Definition
-    from rerankbench.config import Experiment
     from rerankbench.plan import Planner
 
 MISSING = 3
+"""Exit code when all that could not be built lacks something."""
+DEFAULT_DEPTH = 100
 
 
 def build(
@@ -27,7 +30,9 @@ def build(
     first_stage: Annotated[
         str, typer.Option("--first-stage", metavar="F", help="A kind of first stage with its defaults, e.g. lucene.")
     ] = "",
-    depth: Annotated[int, typer.Option("--depth", metavar="K", min=1, help="Documents a list.")] = 100,
+    depth: Annotated[
+        int | None, typer.Option("--depth", metavar="K", min=1, help="Documents a list, 100 by default; a CONFIG says it itself.")
+    ] = None,
     data: Data = None,
     runs: Runs = DEFAULT_RUNS,
     assignments: Set = None,
@@ -43,9 +48,9 @@ def build(
 
         rerankbench candidates build configs/first-stages.yaml --data DIR --json
     """
-    planner, definitions = _asked_for(config, benchmark, first_stage, depth, data, runs, assignments)
-    outcomes = list(planner.candidates.build_all(definitions))
-    rows = [_facts(planner, definition, outcome) for definition, outcome in outcomes]
+    asked = _asked_for(config, benchmark, first_stage, depth, data, runs, assignments)
+    outcomes = list(asked.planner.candidates.build_all(asked.definitions))
+    rows = [_facts(asked, definition, outcome) for definition, outcome in outcomes]
     if as_json:
         print_json({"lists": rows})
     else:
@@ -55,28 +60,53 @@ def build(
         raise typer.Exit(MISSING if all(isinstance(p, MissingError) for p in problems) else 1)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be built.
+
+    Attributes:
+        exclusions: When excluded documents are dropped: see `ExperimentFile`.
+    """
+
+    planner: Planner
+    definitions: Sequence[Definition]
+    exclusions: str = "after"
+
+
 def _asked_for(
-    config: str, benchmark: str, first_stage: str, depth: int, data: str | None, runs: Any, assignments: list[str] | None
-) -> tuple[Planner, Sequence[Definition]]:
+    config: str, benchmark: str, first_stage: str, depth: int | None, data: str | None, runs: Path, assignments: list[str] | None
+) -> _Asked:
+    if config and (benchmark or first_stage):
+        raise UsageError("Name a configuration, or a benchmark and a first stage, not both.")
+    if config and depth is not None:
+        raise UsageError("--depth goes with --benchmark and --first-stage.", hint=f"--set depth={depth}")
+    if config:
+        return _from_config(config, data, runs, assignments)
+    if not (benchmark and first_stage):
+        raise UsageError("Name a configuration, or --benchmark and --first-stage.", hint="rerankbench candidates build --help")
+    if assignments:
+        raise UsageError("--set goes with a configuration, and none is named.")
+    return _from_options(benchmark, first_stage, depth or DEFAULT_DEPTH, open_planner(data, runs))
+
+
+def _from_config(config: str, data: str | None, runs: Path, assignments: list[str] | None) -> _Asked:
+    experiment = open_experiment(config, assignments, "", "")
+    planner = open_planner(data, runs, experiment)
+    definitions = planner.definitions(experiment)
+    if not definitions:
+        raise UsageError(f"{config} defines no first stage of its own: it has no 'candidates' that 'first_stages' name.")
+    return _Asked(planner, definitions, experiment.file.exclusions)
+
+
+def _from_options(benchmark: str, first_stage: str, depth: int, planner: Planner) -> _Asked:
     from rerankbench.candidates import Definition
     from rerankbench.config import build_part
 
-    if config and (benchmark or first_stage):
-        raise UsageError("Name a configuration, or a benchmark and a first stage, not both.")
-    if config:
-        experiment: Experiment = open_experiment(config, assignments, "", "")
-        planner = open_planner(data, runs, experiment)
-        definitions = planner.definitions(experiment)
-        if not definitions:
-            raise UsageError(f"{config} defines no first stage of its own: it has no 'candidates' that 'first_stages' name.")
-        return planner, definitions
-    if not (benchmark and first_stage):
-        raise UsageError("Name a configuration, or --benchmark and --first-stage.", hint="rerankbench candidates build --help")
     part = build_part("first_stage", {"kind": first_stage}, lambda key: f"--first-stage {first_stage}: {'.'.join(map(str, key))}")
-    return open_planner(data, runs), [Definition(first_stage, part, benchmark, depth)]
+    return _Asked(planner, [Definition(first_stage, part, benchmark, depth)])
 
 
-def _facts(planner: Planner, definition: Definition, outcome: Built | RerankbenchError) -> dict[str, Any]:
+def _facts(asked: _Asked, definition: Definition, outcome: Built | RerankbenchError) -> dict[str, Any]:
     facts: dict[str, Any] = {"benchmark": definition.benchmark, "first_stage": definition.name, "depth": definition.depth}
     if isinstance(outcome, RerankbenchError):
         return {**facts, "problem": outcome.message, "hint": outcome.hint}
@@ -87,20 +117,28 @@ def _facts(planner: Planner, definition: Definition, outcome: Built | Rerankbenc
         "reused": outcome.reused,
         "queries": len(outcome.lists),
         "documents": sum(map(len, outcome.lists)),
-        **_scores(planner, definition, outcome),
+        **_scores(asked, definition, outcome),
     }
 
 
-def _scores(planner: Planner, definition: Definition, built: Built) -> dict[str, float]:
-    """nDCG@10 and recall of the lists as they stand; a judged query without a list counts as zero."""
+def _scores(asked: _Asked, definition: Definition, built: Built) -> dict[str, Any]:
+    """nDCG@10 and recall of the lists, less excluded documents; a judged query without a list counts as zero."""
+    from rerankbench.benchmarks.exclusions import without_excluded
     from rerankbench.measures import measure
     from rerankbench.records import Ranking
     from rerankbench.trec import Run
 
-    benchmark = planner.benchmarks.open(definition.benchmark)
-    run = Run.of(Ranking(c.query.id, tuple(d.id for d in c.documents)) for c in built.lists if len(c))
+    benchmark = asked.planner.benchmarks.open(definition.benchmark)
+    try:
+        excluded = benchmark.excluded() if asked.exclusions != "none" else None
+    except MissingError as problem:
+        return {"not_measured": problem.message}
+    lists = without_excluded(built.lists, excluded)[0] if excluded else built.lists
+    found = [Ranking(c.query.id, tuple(d.id for d in c.documents)) for c in lists if len(c)]
+    if not found:
+        return {"not_measured": "Every list is empty."}
     recall = f"R(rel={benchmark.relevant})@{definition.depth}" if benchmark.relevant > 1 else f"R@{definition.depth}"
-    return dict(measure(run, benchmark.qrels(), ["nDCG@10", recall], missing="zero").means)
+    return dict(measure(Run.of(found), benchmark.qrels(), ["nDCG@10", recall], missing="zero").means)
 
 
 def _print(rows: Sequence[dict[str, Any]]) -> None:
@@ -111,9 +149,12 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
                 f"{row['first_stage']} over {row['benchmark']}: {row['problem']}" + (f"\n  try: {row['hint']}" if row["hint"] else "")
             )
             continue
-        scores = [f"{name} {value:.4f}" for name, value in row.items() if name.startswith(("nDCG", "R@", "R("))]
+        scores = [f"{name} {value:.4f}" for name, value in row.items() if name.startswith(("nDCG", "R@", "R("))] or ["", ""]
         state = "reused" if row["reused"] else "built"
         shown.append([row["benchmark"], row["first_stage"], str(row["queries"]), str(row["documents"]), *scores, state, row["file"]])
+    for row in rows:
+        if "not_measured" in row:
+            typer.echo(f"{row['first_stage']} over {row['benchmark']} was not measured: {row['not_measured']}")
     if shown:
         print_table(
             ("benchmark", "first stage", "queries", "documents", "nDCG@10", "recall", "state", "file"),

@@ -64,13 +64,12 @@ def run(
 
     experiment = open_experiment(config, assignments, systems, benchmarks)
     planner = open_planner(data, runs, experiment)
-    if not dry_run:
-        _build_lists(planner, experiment)
-    plan = planner.plan(experiment, limit)
     if dry_run:
-        _print_plan(plan, as_json)
+        _print_plan(planner.plan(experiment, limit), as_json)
         return
     try:
+        _build_lists(planner, experiment)
+        plan = planner.plan(experiment, limit)
         with ProgressDisplay(Console(stderr=True), len(plan)) as progress:
             results = Laboratory(planner).run(plan, experiment, progress)
     except KeyboardInterrupt:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rerankbench.config.candidates import CandidateNames, named_engines
 from rerankbench.config.options import Place, below, validate
 from rerankbench.config.schema import ExperimentFile, SystemEntry, SystemsFile
-from rerankbench.config.systems import Names, Part, System, build_part, build_system, variants
+from rerankbench.config.systems import Names, Part, System, build_system, variants
 from rerankbench.config.yaml_file import YamlFile, read_yaml
 from rerankbench.errors import ConfigError, nearest
 
@@ -108,9 +109,8 @@ def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
         _refuse_repeated(key, values, file)
     _refuse_idle_engines(written, _known_systems(path), file)
     _check_figure(written.figure, systems, depths, file)
-    return Experiment(
-        path.stem, written, file.place, path.parent, _candidates(written, file), systems, written.benchmarks, first_stages, depths
-    )
+    candidates = CandidateNames(written.candidates, written.engines, path.parent, file.place).parts()
+    return Experiment(path.stem, written, file.place, path.parent, candidates, systems, written.benchmarks, first_stages, depths)
 
 
 def _known_systems(config: Path) -> Mapping[str, SystemEntry]:
@@ -175,21 +175,10 @@ def _refuse_repeated(key: str, values: Sequence[object], file: YamlFile) -> None
 def _refuse_idle_engines(written: ExperimentFile, known: Mapping[str, SystemEntry], file: YamlFile) -> None:
     """An engine that nothing uses is a misspelt name, which would leave the right one as it was."""
     used = {e.engine for entry in written.systems for e in (entry, known.get(entry.base)) if e and isinstance(e.engine, str)}
-    used |= {data["engine"] for data in written.candidates.values() if isinstance(data.get("engine"), str)}
+    used |= {name for data in written.candidates.values() for name in named_engines(data)}
     for name in written.engines:
         if name not in used:
             raise ConfigError(f"{file.place(('engines', name))}: no system uses the engine {name!r}. {nearest(name, used)}")
-
-
-def _candidates(written: ExperimentFile, file: YamlFile) -> dict[str, Part]:
-    """First stages of the experiment's own; an engine in one may be the name of one under `engines`."""
-    names = Names(engines=written.engines)
-    found = {}
-    for name, data in written.candidates.items():
-        place = below(file.place, "candidates", name)
-        engine = {"engine": names.engine(data["engine"], place)} if "engine" in data else {}
-        found[name] = build_part("first_stage", {**data, **engine}, place)
-    return found
 
 
 def _check_figure(key: str, systems: Sequence[System], depths: Sequence[int], file: YamlFile) -> None:

@@ -53,6 +53,7 @@ class CachedEmbedder:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._rows: OrderedDict[bytes, Floats] = OrderedDict()
+        self._preloaded: set[bytes] = set()
         # Set on the instance, not found through __getattr__: since Python 3.12 isinstance() of a runtime protocol looks attributes up
         # statically, and would deny a delegated capability.
         self.__dict__.update(name=inner.name, caveat=inner.caveat)
@@ -73,14 +74,23 @@ class CachedEmbedder:
         return vectors
 
     def preload(self, texts: Sequence[str], vectors: Floats) -> None:
-        """Keep vectors that were made elsewhere: shape (texts, dimensions), as this engine would make them."""
-        self._keep({_key(text): vector for text, vector in zip(texts, vectors, strict=True)})
+        """Keep vectors that were made elsewhere: shape (texts, dimensions), nearly as this engine would make them."""
+        rows = {_key(text): vector for text, vector in zip(texts, vectors, strict=True)}
+        self._preloaded |= rows.keys()
+        self._keep(rows)
+
+    def forget_preloaded(self) -> None:
+        """Drop what was not embedded here: such vectors may be rounded, and are not for everybody who asks for the text."""
+        for key in self._preloaded & self._rows.keys():
+            self._bytes -= self._rows.pop(key).nbytes
+        self._preloaded.clear()
 
     def synchronise(self) -> None:
         self.inner.synchronise()
 
     def close(self) -> None:
         self._rows.clear()
+        self._preloaded.clear()
         self._bytes = 0
         self.inner.close()
 

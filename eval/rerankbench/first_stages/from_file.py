@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from rerankbench.config import Options
-from rerankbench.errors import DataError, MissingData
+from rerankbench.errors import ConfigError, DataError, MissingData
 from rerankbench.first_stages.formats import Form
 from rerankbench.first_stages.listfile import sha256_of
 from rerankbench.first_stages.published import read_candidates
@@ -27,6 +27,32 @@ class FileOptions(Options):
     form: Literal["", "authors", "rank_llm", "lit5", "trec"] = ""
     missing: Literal["error", "empty"] = "error"
     scores: Literal["own", "ranks"] = "own"
+
+
+class PublishedOptions(Options):
+    """
+    Attributes:
+        first_stage: A name of the catalog, or of the lists that one's own benchmark brings along.
+    """
+
+    first_stage: str
+
+
+class PublishedFirstStage:
+    """Stands for a benchmark's published lists. Whoever knows the benchmark puts their file in its place, so that it is never built."""
+
+    Options = PublishedOptions
+    name: ClassVar[str] = "published"
+
+    @classmethod
+    def build(cls, options: object, workspace: Path) -> FileFirstStage:  # noqa: ARG003 the contract of first stages
+        """Raises: ConfigError: no benchmark is known here."""
+        raise _without_benchmark(cls.Options.model_validate(options))
+
+    @classmethod
+    def provenance(cls, options: object) -> Mapping[str, str]:
+        """Raises: ConfigError: no benchmark is known here."""
+        raise _without_benchmark(cls.Options.model_validate(options))
 
 
 class FileFirstStage:
@@ -85,3 +111,10 @@ def _under(query: Query, candidates: CandidateList | None, depth: int) -> Candid
     if candidates is None:
         return CandidateList(query, (), ())
     return CandidateList(query, candidates.documents[:depth], candidates.scores[:depth])
+
+
+def _without_benchmark(options: PublishedOptions) -> ConfigError:
+    return ConfigError(
+        f"Published {options.first_stage} lists are those of a benchmark, and none is known here.",
+        hint="Name their file: kind: file, path: FILE",
+    )

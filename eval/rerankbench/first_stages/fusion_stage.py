@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from rerankbench import config, registry
 from rerankbench.errors import ConfigError, MissingExtra
 from rerankbench.first_stages.fusion import checked_parameters, fuse
-from rerankbench.protocols import BuildsFirstStage, Corpus, FirstStage
+from rerankbench.protocols import BuildsFirstStage, Closes, Corpus, FirstStage
 from rerankbench.records import CandidateList, Query
 
 BEHAVIOUR = "1"
@@ -99,6 +99,12 @@ class FusionFirstStage:
         part_depth = max(depth, self._options.part_depth or depth)
         lists = [stage.retrieve(corpus, queries, part_depth) for stage in self._stages]
         return fuse(lists, self._options.method, depth, **self._options.parameters)
+
+    def close(self) -> None:
+        """Give back what the parts hold."""
+        for stage in self._stages:
+            if isinstance(stage, Closes):
+                stage.close()
 
 
 def _part(data: Mapping[str, Any], number: int) -> config.Part:

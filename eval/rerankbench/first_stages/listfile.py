@@ -111,7 +111,8 @@ def read_written(path: Path) -> tuple[list[CandidateList], Manifest]:
     found = sha256_of(path)
     if found != manifest.sha256:
         raise DataMismatch(
-            f"{path}: SHA-256 {found}, but its manifest says {manifest.sha256}: it was changed since.", hint="Make the lists again."
+            f"{path}: SHA-256 {found}, but its manifest says {manifest.sha256}: it was changed since.",
+            hint=f"Delete {path} and make the lists again.",
         )
     return read_lists(path), manifest
 
