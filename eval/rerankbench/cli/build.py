@@ -40,7 +40,7 @@ def build(
 ) -> None:
     """Build candidate lists over a corpus, and say what they score where judgements are at hand. What is there is reused.
 
-    Lists go to RUNS/work/lists/, with a manifest beside them; indexes and embeddings are kept beside them and resume after a stop.
+    Lists are kept below the folder of runs, with a manifest beside them; so are indexes and embeddings, which resume after a stop.
 
     Examples:
 
