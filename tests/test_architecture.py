@@ -17,7 +17,7 @@ LAYERS = [
     {"errors"},
     {"records"},
     {"protocols"},
-    {"registry", "clock", "hub", "trec"},
+    {"registry", "clock", "hub", "trec", "cutting"},
     {"config"},
     {"manifest", "prompts", "reference"},
     {"store", "measures", "first_stages", "engines", "rankers"},

@@ -11,8 +11,12 @@ import pytest
 
 from beir_folder import QRELS, build_and_run, experiment, write_beir, write_lists
 from cli.calling import Caller
+from laboratory import Watcher
+from rerankbench.benchmarks import Benchmarks
 from rerankbench.config import Experiment, load_experiment
 from rerankbench.errors import ConfigError, MissingData
+from rerankbench.experiment import Laboratory
+from rerankbench.plan import Planner
 from rerankbench.report.table import Table
 from rerankbench.stages import stages_figure, stages_table
 from rerankbench.tables import title_of
@@ -215,3 +219,13 @@ def test_reasonirs_twelve_figures_on_bright_come_out(call: Caller, data_dir: Pat
     assert {name for name, (_, verdict) in verdicts.items() if verdict == "MATCH"} == {"biology", "earth-science", "sustainable-living"}
     # As printed, each of the two has the other's number: the paper's columns are not what their headings say.
     assert (verdicts["leetcode"], verdicts["pony"]) == (("19.6", "DIFFERENT"), ("31.6", "DIFFERENT"))
+
+
+def test_one_first_stage_alone_has_its_benchmarks_in_one_panel(data_dir: Path, tmp_path: Path) -> None:
+    asked = load_experiment("first-stages-bright").only(benchmarks=["bright-biology", "bright-pony"])
+    planner = Planner(Benchmarks(data_dir), tmp_path)
+    results = Laboratory(planner).run(planner.plan(asked), asked, Watcher())
+    figure = stages_figure(asked, results, tmp_path)
+    assert [(row.panel, row.label) for row in figure.rows] == [("reasonir", "Bio."), ("reasonir", "Pony.")]
+    # PROTOCOL, section 3: ReasonIR with GPT-4 queries.
+    assert [round(row.score, 2) for row in figure.rows] == [43.49, 19.55]

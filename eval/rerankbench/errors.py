@@ -134,7 +134,8 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         ``"Did you mean 'dl19'?"``, or the whole choice when nothing is near.
     """
     choice = sorted(set(valid))
-    near = get_close_matches(name, choice, n=3, cutoff=0.6)
+    folded = {known.casefold(): known for known in choice}  # "bm25" is near to "BM25"
+    near = [folded[known] for known in get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
     if near:
         return f"Did you mean {' or '.join(repr(n) for n in near)}?"
     return f"Valid names: {', '.join(choice)}." if choice else "There is no valid name here."

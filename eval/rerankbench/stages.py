@@ -75,7 +75,10 @@ def _drawn(stage: _Stage, experiment: Experiment, runs: Path) -> StageRow | None
     if itself not in values:
         return None
     reranked = {name: value for name, value in values.items() if name not in {itself, ceiling}}
-    return StageRow(title_of(stage.benchmark, experiment), _label(stage, experiment), values[itself], values.get(ceiling), reranked)
+    panel, label = title_of(stage.benchmark, experiment), _label(stage, experiment)
+    if len(experiment.first_stages) * len(experiment.depths) == 1:  # benchmarks under each other in one panel, not one row in each
+        panel, label = label, panel
+    return StageRow(panel, label, values[itself], values.get(ceiling), reranked)
 
 
 def _check_systems(experiment: Experiment) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rerankbench.cutting import cut_before_end, first_words
 from rerankbench.errors import OverLengthError
 from rerankbench.protocols import Tokens
 
@@ -54,22 +55,13 @@ class TextRule:
         return texts, counts
 
     def _first_words(self, text: str) -> tuple[str, bool]:
-        if self.max_words is None:
-            return text, False
-        words = text.split(None, self.max_words)
-        return " ".join(words[: self.max_words]), len(words) > self.max_words
+        return (text, False) if self.max_words is None else first_words(text, self.max_words)
 
     def _cut(self, before: str, body: str, after: str, tokens: Tokens) -> str:
-        """Counted again with the end in place: an end token may cost more than one token, and special tokens come on top."""
-        budget = tokens.max_tokens - (1 if after else 0)
-        while budget > 0 and self.overflow == "truncate":
-            begun = tokens.truncate(before + body, budget)
-            if len(begun) <= len(before):
-                break
-            excess = tokens.count_tokens([begun + after])[0] - tokens.max_tokens
-            if excess <= 0:
-                return begun + after
-            budget -= excess
+        if self.overflow == "truncate":
+            cut = cut_before_end(before + body, after, tokens.max_tokens, tokens.truncate, lambda text: tokens.count_tokens([text])[0])
+            if cut is not None and len(cut) > len(before) + len(after):
+                return cut
         raise OverLengthError(
             f"A text is longer than the {tokens.max_tokens} tokens that the engine takes: {body[:60]!r} …",
             hint="Set overflow: truncate, lower max_words, or raise the engine's max_tokens where the model allows it.",

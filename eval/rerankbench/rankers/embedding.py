@@ -19,9 +19,9 @@ from pydantic import Field
 
 from rerankbench import prompts
 from rerankbench.config import Options
+from rerankbench.cutting import cut_before_end
 from rerankbench.errors import ConfigError, EngineError, OverLengthError, nearest
 from rerankbench.protocols import Floats, Parts, TextEmbedder, Timer, Tokens, Workload
-from rerankbench.rankers.fit import cut_before_end
 from rerankbench.rankers.inputs import ChatTemplateUse, Fitter, Input, Overflow, cut_documents, text_renderer, words_read
 from rerankbench.records import Call, CandidateList, Defect, DefectKind, Ranked, Ranking
 

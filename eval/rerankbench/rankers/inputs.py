@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rerankbench.cutting import first_words
 from rerankbench.errors import ConfigError, OverLengthError
 from rerankbench.protocols import ChatTemplate, Tokens
-from rerankbench.rankers.fit import first_words, shorten
+from rerankbench.rankers.fit import shorten
 from rerankbench.records import CandidateList, Defect, DefectKind, Prompt, Query
 
 Overflow = Literal["shorten", "truncate", "error"]

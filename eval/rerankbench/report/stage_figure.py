@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from rerankbench.report.figure import COLOURS, FORMATS, MARKERS, STYLE, matplotlib, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+TITLE_WIDTH = 88
+"""Characters of a line of the title: what the figure's width holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def draw_stages(figure: StageFigure, folder: Path) -> list[Path]:
         for panel, axis in zip(panels, axes, strict=True):
             _draw_stages(axis, panel, [row for row in figure.rows if row.panel == panel], systems)
         axes[-1].set_xlabel(figure.x_label)
-        drawn.suptitle(figure.title, fontsize=10)
+        drawn.suptitle(fill(figure.title, TITLE_WIDTH), fontsize=10)
         handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
         drawn.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
         return [save(drawn, folder / f"figure.{format_}", format_) for format_ in FORMATS]
