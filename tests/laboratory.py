@@ -99,9 +99,11 @@ def plan(asked: Experiment, mirror: Path, runs: Path, limit: int | None = None) 
     return Planner(TinyBenchmarks(mirror), runs).plan(asked, limit)
 
 
-def run(asked: Experiment, mirror: Path, runs: Path, limit: int | None = None, watcher: Watcher | None = None) -> list[Result]:
+def run(
+    asked: Experiment, mirror: Path, runs: Path, limit: int | None = None, watcher: Watcher | None = None, cache: Path | None = None
+) -> list[Result]:
     planner = Planner(TinyBenchmarks(mirror), runs)
-    return Laboratory(planner).run(planner.plan(asked, limit), asked, watcher or Watcher())
+    return Laboratory(planner, cache).run(planner.plan(asked, limit), asked, watcher or Watcher())
 
 
 def stored(asked: Experiment, mirror: Path, runs: Path, limit: int | None = None) -> list[Result]:

@@ -24,13 +24,25 @@ LAYERS = [
     {"benchmarks"},
     {"candidates"},
     {"plan", "report"},
-    {"experiment", "preview"},
+    {"experiment", "preview", "golden"},
     {"tables"},
     {"stages"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-HEAVY = ("torch", "transformers", "sentence_transformers", "huggingface_hub", "matplotlib", "ranx", "scipy", "vllm", "mteb", "pyserini")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "huggingface_hub",
+    "matplotlib",
+    "ranx",
+    "scipy",
+    "vllm",
+    "mteb",
+    "pyserini",
+    "httpx2",
+)
 
 
 def _modules() -> list[Path]:

@@ -190,10 +190,10 @@ def test_documents_are_embedded_once_for_all_variants_of_a_sweep(tmp_path: Path,
     # 2 shared and 4 × 3 own documents once, and 4 prompts of each variant.
     assert len(Watched.asked) == 2 + 4 * 3 + 3 * 4
     # Two batches of two lists hold 8 documents each, as 8 distinct texts; the second batch finds the 2 shared ones.
-    assert [r.manifest and r.manifest["embedding_cache"] for r in (first, second, third)] == [
-        {"asked": 2 * 8 + 4, "embedded": 8 + 6 + 4},
-        {"asked": 2 * 8 + 4, "embedded": 4},
-        {"asked": 2 * 8 + 4, "embedded": 4},
+    assert [r.manifest and r.manifest["answers"]["embed"] for r in (first, second, third)] == [
+        {"asked": 2 * 8 + 4, "preloaded": 0, "memory": 2, "disk": 0, "computed": 8 + 6 + 4},
+        {"asked": 2 * 8 + 4, "preloaded": 0, "memory": 2 * 8, "disk": 0, "computed": 4},
+        {"asked": 2 * 8 + 4, "preloaded": 0, "memory": 2 * 8, "disk": 0, "computed": 4},
     ]
 
 

@@ -63,7 +63,7 @@ def _finished(runs: Path) -> list[str]:
 
 
 def _log_line(kind: str, prompt: Prompt) -> str:
-    text = prompt if isinstance(prompt, str) else "\x1e".join(f"{m.role}\x1f{m.content}" for m in prompt)
+    text = prompt if isinstance(prompt, str) else "\x1e".join(f"{m.role}\x1f{m.content}" for m in prompt.messages)
     return f"{kind} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

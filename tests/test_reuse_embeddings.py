@@ -54,7 +54,7 @@ def test_only_the_prompts_are_embedded(tmp_path: Path) -> None:
     assert all("Search Query:" in text for text in Watched.asked)
     assert result.manifest is not None
     # A query each and its three documents; all five documents of the corpus stand in some list.
-    assert result.manifest["embedding_cache"] == {"asked": JUDGED + 5, "embedded": JUDGED}
+    assert result.manifest["answers"]["embed"] == {"asked": JUDGED + 5, "preloaded": 5, "memory": 0, "disk": 0, "computed": JUDGED}
     (note,) = cell_of(result, asked, tmp_path / "runs").notes
     assert note == "documents' vectors are those of the first stage: times count prompts alone"
 
@@ -65,7 +65,7 @@ def test_rankings_are_those_of_fresh_vectors_and_the_run_is_another(tmp_path: Pa
     assert _rankings(reused) == _rankings(fresh)
     assert reused.folder != fresh.folder
     assert fresh.manifest is not None
-    assert fresh.manifest["embedding_cache"]["embedded"] == JUDGED + 5
+    assert fresh.manifest["answers"]["embed"]["computed"] == JUDGED + 5
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_another_engine_or_another_kind_of_first_stage_is_not_reused(tmp_path: P
     assert folders[0] == folders[1]
     (result,) = build_and_run(asked, tmp_path / "runs")
     assert result.manifest is not None
-    assert result.manifest["embedding_cache"]["embedded"] > JUDGED
+    assert result.manifest["answers"]["embed"]["computed"] > JUDGED
 
 
 def test_documents_that_the_ranker_words_otherwise_are_embedded_again(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_rounded_vectors_of_one_cell_do_not_come_into_another(tmp_path: Path) ->
     _, beside = build_and_run(both, tmp_path / "runs")
     assert beside.manifest is not None
     assert beside.cell.first_stage == "mine"
-    assert beside.manifest["embedding_cache"]["embedded"] >= 5
+    assert beside.manifest["answers"]["embed"]["computed"] >= 5
     _, alone = build_and_run(_asked(tmp_path, "", candidates), tmp_path / "alone")
     assert _rankings(beside) == _rankings(alone)
 

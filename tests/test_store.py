@@ -32,6 +32,13 @@ def test_what_was_appended_comes_back_as_it_was(tmp_path: Path) -> None:
         assert folder.seconds() == 3.0  # 2 + 1; the warm-up's 9 do not count
 
 
+def test_a_score_that_json_has_not_comes_back_as_it_was(tmp_path: Path) -> None:
+    ranked = Ranked(Ranking("1", ("a", "b", "c"), (float("inf"), 1.5, float("-inf"))))
+    with RunFolder(tmp_path, CONFIG) as folder:
+        folder.append([ranked], [], 0.0)
+        assert folder.journal() == [ranked]
+
+
 def test_a_torn_last_line_is_cut_and_its_spans_with_it(tmp_path: Path) -> None:
     _filled(tmp_path)
     journal = tmp_path / "rankings.jsonl"

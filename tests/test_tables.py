@@ -32,7 +32,7 @@ def _manifest(**more: Any) -> Mapping[str, Any]:
         "seconds": 2.5,
         "defects": {},
         "identity": {},
-        "embedding_cache": {},
+        "answers": {},
         "caveat": "",
         "environment": {"hardware": HARDWARE},
         **more,

@@ -11,6 +11,7 @@
     ├── MissingError                exit 3   something is not at hand; `hint` is the command or download that gets it
     │   ├── MissingData             exit 3
     │   ├── MissingWeights          exit 3
+    │   ├── MissingKey              exit 3   … the key of a served model
     │   └── MissingExtra            exit 3   an optional Python package
     ├── RankingError                exit 1   a ranker's output is not a permutation of its input
     ├── EngineError                 exit 1   a model could not be loaded or run
@@ -91,6 +92,10 @@ class MissingData(MissingError):
 
 class MissingWeights(MissingError):
     """A model's weights are not at hand."""
+
+
+class MissingKey(MissingError):
+    """The key that a server of models asks for is not in the environment."""
 
 
 class MissingExtra(MissingError):

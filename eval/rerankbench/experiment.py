@@ -17,12 +17,13 @@ from rerankbench import manifest as facts
 from rerankbench.benchmarks.exclusions import rankings_without_excluded
 from rerankbench.clock import Clock
 from rerankbench.config import Experiment, System, fingerprint
-from rerankbench.engines.caching import CachedEmbedder
+from rerankbench.engines.caching import CachedEngine, Counts
+from rerankbench.engines.disk_cache import DiskCache
 from rerankbench.errors import MissingError, RankingError, RerankbenchError, StoreError
 from rerankbench.first_stages.dense import DenseFirstStage
 from rerankbench.measures.quality import measure
 from rerankbench.plan import Cell, Planned, Planner, engine_class, folder_name, ranker_class
-from rerankbench.protocols import Engine, Parts, Ranker, TextEmbedder
+from rerankbench.protocols import Accounts, Engine, Parts, Ranker, TextEmbedder
 from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Ranking, Span
 from rerankbench.store import RunFolder, read_manifest, read_measurements
 from rerankbench.trec import Run, read_run
@@ -56,11 +57,16 @@ class Observer(Protocol):
 
 
 class Laboratory:
-    """Runs plans. Keeps one engine loaded at a time, and the documents that it has embedded for all cells that share it."""
+    """Runs plans. Keeps one engine loaded at a time, and the documents that it has embedded for all cells that share it.
 
-    def __init__(self, planner: Planner) -> None:
+    Args:
+        cache: Where engines' answers are kept across runs; None keeps none.
+    """
+
+    def __init__(self, planner: Planner, cache: Path | None = None) -> None:
         self._planner = planner
-        self._loaded: tuple[str, Engine] | None = None
+        self._cache = cache
+        self._loaded: tuple[str, CachedEngine] | None = None
 
     def run(self, plan: Sequence[Planned], experiment: Experiment, observer: Observer) -> list[Result]:
         """Run what is new, continue what was stopped, reuse what is complete.
@@ -118,7 +124,7 @@ class Laboratory:
             resumed_at = len(ranked)
             engine = self._load(cell.system)
             self._reuse_embeddings(cell, engine, lists[resumed_at:])
-            cached_before = _cache_counts(engine)
+            before = engine.counts() if engine else {}
             for batch, spans, seconds in self._batches(cell, engine, lists[resumed_at:], experiment.file.batch_queries):
                 folder.append(batch, spans, seconds)
                 ranked.extend(batch)
@@ -131,13 +137,14 @@ class Laboratory:
                 "queries_before_last_start": resumed_at,
                 "seconds": folder.seconds(),
                 "defects": _defect_counts(ranked),
-                "embedding_cache": {k: v - cached_before[k] for k, v in _cache_counts(engine).items()},
+                "answers": _answers(engine, before),
+                "engine_account": _account(engine),
             }
             folder.seal(measurements, manifest)
         return Result(cell, planned.folder, manifest, tuple(measurements))
 
     def _batches(
-        self, cell: Cell, engine: Engine | None, lists: Sequence[CandidateList], size: int
+        self, cell: Cell, engine: CachedEngine | None, lists: Sequence[CandidateList], size: int
     ) -> Iterator[tuple[list[Ranked], list[Span], float]]:
         """Rank `size` lists at a time; yields what came out, the batch's spans and its wall time in seconds."""
         clock = Clock(synchronise=engine.synchronise) if engine else Clock()
@@ -151,7 +158,7 @@ class Laboratory:
             spans = clock.drain()
             yield ranked, spans, spans[-1].seconds
 
-    def _load(self, system: System) -> Engine | None:
+    def _load(self, system: System) -> CachedEngine | None:
         """The system's engine; the one loaded before is closed first, so that only one is ever in memory."""
         found = engine_class(system)
         if found is None or system.engine is None:
@@ -160,18 +167,25 @@ class Laboratory:
         if self._loaded is None or self._loaded[0] != key:
             self._unload()
             engine = cast("Engine", found(system.engine.options))  # type: ignore[call-arg]  # see BuildsEngine
-            self._loaded = (key, CachedEmbedder(engine) if isinstance(engine, TextEmbedder) else engine)
+            self._loaded = (key, CachedEngine(engine, disk=self._open_cache(system)))
         return self._loaded[1]
 
-    def _reuse_embeddings(self, cell: Cell, engine: Engine | None, lists: Sequence[CandidateList]) -> None:
+    def _open_cache(self, system: System) -> DiskCache | None:
+        """The answers of this very engine, of earlier runs: same options, same weights."""
+        identity = self._planner.engine_identity(system)
+        if self._cache is None or identity is None:
+            return None
+        return DiskCache(self._cache, fingerprint({"behaviour": facts.BEHAVIOUR, "engine": identity}), identity)
+
+    def _reuse_embeddings(self, cell: Cell, engine: CachedEngine | None, lists: Sequence[CandidateList]) -> None:
         """Give the ranker the vectors that its first stage has of these documents, where the experiment asks for that."""
         definition = self._planner.definition(cell)
-        if not isinstance(engine, CachedEmbedder):
+        if engine is None:
             return
         engine.forget_preloaded()  # what a cell gets must not depend on the cells before it
         if definition is None or not self._planner.reuses_embeddings(cell):
             return
-        stage = cast("DenseFirstStage", self._planner.candidates.stage(definition, engine=engine))
+        stage = cast("DenseFirstStage", self._planner.candidates.stage(definition, engine=cast("TextEmbedder", engine)))
         documents = list({document.id: document for candidates in lists for document in candidates.documents}.values())
         engine.preload(*stage.document_vectors(self._planner.candidates.corpus(definition), documents))
 
@@ -283,8 +297,11 @@ def _defect_counts(ranked: Sequence[Ranked]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _cache_counts(engine: Engine | None) -> Counter[str]:
-    """How many texts a cached embedder was asked for, and how many of them it had to embed."""
-    if not isinstance(engine, CachedEmbedder):
-        return Counter()
-    return Counter(asked=engine.asked, embedded=engine.embedded)
+def _account(engine: CachedEngine | None) -> dict[str, object]:
+    """What the engine says of its work since it was loaded."""
+    return dict(engine.inner.account()) if engine and isinstance(engine.inner, Accounts) else {}
+
+
+def _answers(engine: CachedEngine | None, before: Counts) -> dict[str, dict[str, int]]:
+    """What this cell asked of its engine, and where the answers came from."""
+    return engine.counts(since=before) if engine else {}

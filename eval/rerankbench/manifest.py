@@ -13,7 +13,7 @@ from typing import Any
 
 from rerankbench import __version__
 
-BEHAVIOUR = 1
+BEHAVIOUR = 2
 """Part of every run's identity. Raised whenever the same configuration and data would give another order than before, so
 that a run made by older code is never taken for one made by newer code."""
 

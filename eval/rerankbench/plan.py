@@ -205,8 +205,11 @@ class Planner:
             lists_sha256 = benchmark.list_file(cell.first_stage, cell.depth).sha256
         identity = {
             "behaviour": BEHAVIOUR,
-            "ranker": {**cell.system.ranker.as_data(), "prompts": dict(ranker_class(cell.system).provenance(options, cell.benchmark))},
-            "engine": self._engine_identity(cell.system),
+            "ranker": {
+                **{k: v for k, v in cell.system.ranker.as_data().items() if k not in options.NEUTRAL},
+                "prompts": dict(ranker_class(cell.system).provenance(options, cell.benchmark)),
+            },
+            "engine": self.engine_identity(cell.system),
             "benchmark": {"name": cell.benchmark, "qrels_sha256": benchmark.fingerprint},
             "candidates": {
                 "first_stage": cell.first_stage,
@@ -221,7 +224,7 @@ class Planner:
             identity["document_vectors"] = fingerprint(self.candidates.identity(definition))
         return identity
 
-    def _engine_identity(self, system: System) -> dict[str, Any] | None:
+    def engine_identity(self, system: System) -> dict[str, Any] | None:
         """The engine's options and weights. Raises: MissingError: the weights, or a package, are not at hand."""
         if system.engine is None:
             return None
@@ -233,7 +236,8 @@ class Planner:
             raise found
         data = {**system.engine.as_data(), **found}
         # The same weights in another folder are the same model.
-        return {k: v for k, v in data.items() if k != "model" or "weights_sha256" not in found}
+        same = system.engine.options.NEUTRAL | ({"model"} if "weights_sha256" in found else frozenset())
+        return {k: v for k, v in data.items() if k not in same}
 
 
 def _engine_facts(system: System, engine: Part) -> Mapping[str, str] | MissingError:
@@ -286,7 +290,7 @@ def engine_class(system: System) -> type[BuildsEngine] | None:
     Raises:
         ConfigError: the ranker needs an engine and there is none, or this engine lacks a capability that it needs.
     """
-    needs = ranker_class(system).needs
+    needs = ranker_class(system).needs(system.ranker.options)
     names = " and ".join(capability.__name__ for capability in needs)
     if system.engine is None:
         if needs:

@@ -28,8 +28,8 @@ def preview(system: System, benchmark: Collection | OwnCollection, candidates: C
         tokenizer: Folder of the model's tokenizer. Without one no chat template is applied and nothing is shortened.
 
     Returns:
-        The query, the prompt's name and hash, the defects, and under ``inputs`` the texts: the prompt that holds the query, and the
-        first document where documents are embedded on their own.
+        The query, the prompt's name and hash, the defects, and under ``inputs`` the texts: the first of every kind that is asked, and
+        for an embedder the prompt that holds the query, and the first document.
 
     Raises:
         UsageError: the system reads no prompt, or the folder holds no tokenizer.
@@ -37,7 +37,7 @@ def preview(system: System, benchmark: Collection | OwnCollection, candidates: C
         MissingExtra: a tokenizer is named, and the package that reads it is not installed.
     """
     found = ranker_class(system)
-    if not found.needs:
+    if not found.needs(system.ranker.options):
         raise UsageError(f"System {system.name!r} reads no prompt: its ranker is {system.ranker.kind!r}.")
     engine = _recorder(system, tokenizer)
     if found.reads_text and not candidates.has_text:
@@ -47,10 +47,7 @@ def preview(system: System, benchmark: Collection | OwnCollection, candidates: C
         )
     ranker = cast("Ranker", found.build(system.ranker.options, Parts(benchmark.name, engine, benchmark.qrels, Clock())))
     (ranked,) = ranker.rank([candidates])
-    inputs: list[tuple[str, Prompt]] = [("first prompt", p) for p in engine.prompted[:1]]
-    if engine.embedded:
-        documents, prompts = engine.embedded[0], engine.embedded[-1]
-        inputs = [("prompt", prompts[0]), (f"first of {len(documents)} documents", documents[0])]
+    inputs = _inputs(engine)
     return {
         "system": system.name,
         "benchmark": benchmark.name,
@@ -60,6 +57,27 @@ def preview(system: System, benchmark: Collection | OwnCollection, candidates: C
         "defects": "; ".join(f"{d.kind.value} ×{d.count}: {d.detail}" for d in ranked.defects if d.kind.value != "unparseable") or "none",
         "inputs": [_input(what, engine, prompt) for what, prompt in inputs],
     }
+
+
+NAMES = {
+    "generate": "first prompt",
+    "score": "first prompt whose next token is scored",
+    "pair": "first pair: the query, and below it the document",
+    "text": "first text that is encoded on its own",
+    "list": "first list: the query, and below it the documents",
+}
+
+
+def _inputs(engine: Recorder) -> list[tuple[str, Prompt]]:
+    """What is looked at, and what it is called."""
+    if engine.embedded:
+        documents, prompts = engine.embedded[0], engine.embedded[-1]
+        return [("prompt", prompts[0]), (f"first of {len(documents)} documents", documents[0])]
+    first: dict[str, Prompt] = {}
+    for what, inputs in engine.asked:
+        if inputs:
+            first.setdefault(what, inputs[0])
+    return [(NAMES[what], prompt) for what, prompt in first.items()]
 
 
 def _recorder(system: System, tokenizer: Path | None) -> Recorder:
@@ -96,6 +114,6 @@ def _input(what: str, engine: Recorder, prompt: Prompt) -> dict[str, Any]:
     elif tokenizing is not None and tokenizing.has_chat_template:
         text = tokenizing.render_chat(prompt)
     else:
-        text = "\n".join(f"<{message.role}>\n{message.content}" for message in prompt)
+        text = "\n".join(f"<{message.role}>\n{message.content}" for message in prompt.messages) + prompt.answer
     tokens = tokenizing.count_tokens([text])[0] if tokenizing else None
     return {"what": what, "text": text, "tokens": tokens, "sha256": hashlib.sha256(text.encode()).hexdigest()}

@@ -9,15 +9,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rerankbench.records import Call, CandidateList, Document, Message, Prompt, Qrels, Query, Ranked
+from rerankbench.records import Call, CandidateList, Chat, Document, Prompt, Qrels, Query, Ranked
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+ScoreKind = Literal["logit", "logprob"]
 
 
 class Benchmark(Protocol):
@@ -144,8 +145,30 @@ class TextEmbedder(Protocol):
 class TextGenerator(Protocol):
     """Prompts to answers, greedily: the same prompt gives the same answer."""
 
-    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Call]:
-        """Returns: one call a prompt, same order, with the answer in `text`."""
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int, stop: Sequence[str] = ()) -> list[Call]:
+        """
+        Args:
+            stop: An answer ends before the first of these texts that it would hold; what ended it is not part of `text`.
+
+        Returns:
+            One call a prompt, same order, with the answer in `text` and why it ended in `finish`.
+        """
+        ...
+
+
+@runtime_checkable
+class PatternGenerator(Protocol):
+    """A generator whose answers can be held to a form."""
+
+    def generate_pattern(self, prompts: Sequence[Prompt], *, max_tokens: int, patterns: Sequence[str]) -> list[Call]:
+        """
+        Args:
+            patterns: A regular expression a prompt, which its whole answer matches unless it meets `max_tokens`. Groups, alternatives,
+                classes and counts only: what every back end of constrained decoding understands.
+
+        Returns:
+            As `TextGenerator.generate`.
+        """
         ...
 
 
@@ -153,17 +176,71 @@ class TextGenerator(Protocol):
 class TokenScorer(Protocol):
     """Next-token scores of given labels."""
 
-    def label_logprobs(self, prompts: Sequence[Prompt], labels: Sequence[str]) -> Doubles:
-        """Returns: shape (prompts, labels), float64, natural log; rows need not sum to one."""
+    def label_scores(self, prompts: Sequence[Prompt], labels: Sequence[str], *, kind: ScoreKind = "logprob") -> Doubles:
+        """
+        Args:
+            labels: Each is one token where it follows a prompt directly (a blank before a word is part of it). For an
+                encoder-decoder model it is the first token of the answer.
+            kind: What is returned. Differences within a row are the same for both; across rows only logits compare as they were
+                trained where a score is a single logit.
+
+        Returns:
+            Shape (prompts, labels), float64: the unnormalised ``logit``, or the ``logprob``, its natural logarithm after a softmax over
+            the whole vocabulary (a row need not sum to one). Minus infinity where a server keeps a label's score to itself
+            because it is small.
+
+        Raises:
+            EngineError: a label is not one token, or the engine cannot give scores of this kind.
+        """
         ...
 
 
 @runtime_checkable
 class PairScorer(Protocol):
-    """Relevance of (query, document) pairs, as a cross-encoder gives it."""
+    """Relevance of (query, document) pairs, as a cross-encoder gives it. Cuts long pairs by its own rule, as its authors did."""
 
     def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> Doubles:
-        """Returns: shape (pairs,), float64, higher is more relevant."""
+        """Returns: shape (pairs,), float64, higher is more relevant: the single logit, or the log-probability of the relevant class."""
+        ...
+
+    def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+        """Returns: for each pair, the tokens that are read (special tokens included) and those that are cut off."""
+        ...
+
+
+@runtime_checkable
+class FusionGenerator(Protocol):
+    """An encoder-decoder that reads several texts apart and answers over all of them (Fusion-in-Decoder)."""
+
+    def generate_fused(self, groups: Sequence[Sequence[str]], *, max_tokens: int) -> list[Call]:
+        """
+        Args:
+            groups: The texts that one answer is about; each text is encoded on its own.
+
+        Returns:
+            One call a group, same order, greedy.
+
+        Raises:
+            OverLengthError: a text is longer than the engine takes.
+        """
+        ...
+
+
+@runtime_checkable
+class ListScorer(Protocol):
+    """Scores the documents of a query together, in one pass over all of them."""
+
+    def score_lists(self, lists: Sequence[tuple[str, Sequence[str]]]) -> list[Doubles]:
+        """
+        Args:
+            lists: Queries, each with its documents in the order in which they are to be read.
+
+        Returns:
+            For each list shape (documents,), float64, higher is more relevant.
+
+        Raises:
+            OverLengthError: a list is longer than the engine takes.
+        """
         ...
 
 
@@ -192,8 +269,8 @@ class ChatTemplate(Protocol):
     @property
     def has_chat_template(self) -> bool: ...
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
-        """The chat as one text that ends where the assistant's answer begins, thinking switched off.
+    def render_chat(self, chat: Chat) -> str:
+        """The chat as one text that ends where the model goes on: with the generation prompt and the answer's beginning, if it has one.
 
         Raises:
             EngineError: the model has no template (`has_chat_template` is False), or its template refuses these messages.
@@ -219,6 +296,13 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give memory and processes back. The engine is not used afterwards."""
         ...
+
+
+@runtime_checkable
+class Accounts(Protocol):
+    """An engine that can say what came of its work, for the run's manifest: what a server said that it served, what was spent."""
+
+    def account(self) -> Mapping[str, object]: ...
 
 
 class BuildsEngine(Protocol):
@@ -289,12 +373,15 @@ class BuildsRanker(Protocol):
 
     Attributes:
         Options: A frozen pydantic model (a `config.Options`) with the paper's values as defaults.
-        needs: The engine capabilities without which it cannot work; empty for rankers without an engine.
         reads_text: Whether documents' texts are read; False lets it work on a bare run.
     """
 
-    needs: ClassVar[tuple[type, ...]]
     reads_text: ClassVar[bool]
+
+    @classmethod
+    def needs(cls, options: object) -> tuple[type, ...]:
+        """The engine capabilities without which it cannot work with these options; empty for rankers without an engine."""
+        ...
 
     @classmethod
     def build(cls, options: object, parts: Parts) -> Self: ...

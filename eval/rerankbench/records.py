@@ -152,9 +152,9 @@ class DefectKind(StrEnum):
     SHORTENED = "shortened"  # documents cut to a word limit; the query stays whole
     TRUNCATED = "truncated"  # text cut from the right, as an engine would
     EMPTY_DOCUMENT = "empty document"  # a document without a word; ranked like any other
-    REASONING_WITHOUT_ANSWER = "reasoning without answer"
+    REASONING_WITHOUT_ANSWER = "reasoning without answer"  # the answer was read out of the reasoning, or had to be forced
     OVER_LENGTH = "over length"  # the query alone is longer than the engine takes, and was cut
-    REFUSED = "refused"
+    REFUSED = "refused"  # the model, or who serves it, would not answer; the incoming order stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,25 @@ class Message:
     content: str
 
 
-Prompt = str | tuple[Message, ...]
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Turns of a conversation that the assistant goes on with.
+
+    Attributes:
+        thinking: Whether a model that can reason before it answers is let to, where its template has the switch.
+        answer: How the assistant's answer begins; the model goes on behind it.
+    """
+
+    messages: tuple[Message, ...]
+    thinking: bool = False
+    answer: str = ""
+
+
+Prompt = str | Chat
 """A raw completion prompt, or a chat that the engine renders with its model's own template."""
+
+Finish = Literal["", "stop", "length", "refused"]
+"""Why an answer ended: by itself or at a stop text, at its limit of tokens, or because the model would not answer; empty: unsaid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +208,7 @@ class Call:
             share it: dividing it by the batch size gives throughput, never latency.
         text: The generated text; empty for embeddings and scores.
         phase: Which step of the ranker, e.g. ``"encode prompt"`` or ``"window 81-100"``.
+        finish: Why the answer ended.
     """
 
     prompt_tokens: int
@@ -199,6 +217,7 @@ class Call:
     batch_size: int = 1
     text: str = ""
     phase: str = ""
+    finish: Finish = ""
 
 
 @dataclass(frozen=True, slots=True)

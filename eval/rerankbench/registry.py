@@ -11,6 +11,12 @@ RANKERS = {
     "oracle": "rerankbench.rankers.identity:OracleRanker",
     "embedding": "rerankbench.rankers.embedding:EmbeddingRanker",
     "listwise": "rerankbench.rankers.listwise:ListwiseRanker",
+    "setwise": "rerankbench.rankers.setwise:SetwiseRanker",
+    "pairwise": "rerankbench.rankers.pairwise:PairwiseRanker",
+    "tournament": "rerankbench.rankers.tournament:TournamentRanker",
+    "pointwise": "rerankbench.rankers.pointwise:PointwiseRanker",
+    "blockwise": "rerankbench.rankers.blockwise:BlockwiseRanker",
+    "run": "rerankbench.rankers.run_file:RunFileRanker",
 }
 
 ENGINES = {
@@ -18,6 +24,8 @@ ENGINES = {
     "scripted": "rerankbench.engines.scripted:ScriptedEngine",
     "sentence_transformers": "rerankbench.engines.sentence_transformers:SentenceTransformersEngine",
     "transformers": "rerankbench.engines.transformers_local:TransformersEngine",
+    "vllm": "rerankbench.engines.vllm_offline:VllmEngine",
+    "openai": "rerankbench.engines.openai_http:OpenAIEngine",
 }
 
 FIRST_STAGES = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -176,7 +177,8 @@ def _record(ranked: Ranked) -> dict[str, Any]:
     return {
         "query_id": ranking.query_id,
         "doc_ids": ranking.doc_ids,
-        "scores": ranking.scores,
+        # JSON has no infinities; they are written as text, and float() reads them back.
+        "scores": None if ranking.scores is None else [s if math.isfinite(s) else str(s) for s in ranking.scores],
         "defects": [asdict(d) for d in ranked.defects],
         "calls": [asdict(c) for c in ranked.calls],
     }
@@ -185,7 +187,7 @@ def _record(ranked: Ranked) -> dict[str, Any]:
 def _ranked(file: Path, number: int, line: bytes) -> Ranked:
     try:
         record = orjson.loads(line)
-        scores = None if record["scores"] is None else tuple(record["scores"])
+        scores = None if record["scores"] is None else tuple(map(float, record["scores"]))
         return Ranked(
             Ranking(record["query_id"], tuple(record["doc_ids"]), scores),
             tuple(Call(**call) for call in record["calls"]),

@@ -187,11 +187,15 @@ def _hardware(manifest: Mapping[str, Any]) -> str:
 
 
 def _notes(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    cache = manifest["embedding_cache"]
-    reused = cache.get("asked", 0) - cache.get("embedded", 0)
+    answers = manifest["answers"].values()
+    said = []
     if "document_vectors" in manifest["identity"]:
-        return ("documents' vectors are those of the first stage: times count prompts alone",)
-    return ("a text that several queries or rows share was embedded once: times count it where it came first",) if reused else ()
+        said.append("documents' vectors are those of the first stage: times count prompts alone")
+    elif any(a["memory"] for a in answers):
+        said.append("a text that several queries or rows share was embedded once: times count it where it came first")
+    if any(a["disk"] for a in answers):
+        said.append("some answers were kept from earlier runs: times do not count them")
+    return tuple(said)
 
 
 def other_question(result: Result, experiment: Experiment) -> str:

@@ -13,13 +13,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import ClassVar
 
 import numpy as np
 
 from rerankbench.clock import Clock
 from rerankbench.measures.quality import measure
 from rerankbench.prompts import load
-from rerankbench.protocols import Floats, Ranker
+from rerankbench.protocols import Floats, Parts, Ranker
 from rerankbench.rankers.embedding import EmbeddingOptions, EmbeddingRanker
 from rerankbench.rankers.listwise import ListwiseOptions, ListwiseRanker
 from rerankbench.records import Call, CandidateList, Document, Prompt, Query, Ranked
@@ -35,14 +36,21 @@ Figures = dict[str, float | int]
 class Instant:
     """Vectors of 1,024 floats and full answers, made beforehand."""
 
+    name: ClassVar[str] = "instant"
+    caveat: ClassVar[str] = ""
+
     def __init__(self, texts: int) -> None:
         self._vectors = np.random.default_rng(0).standard_normal((texts, 1024)).astype(np.float32)
 
     def embed(self, texts: Sequence[str]) -> Floats:
         return self._vectors[: len(texts)]
 
-    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Call]:
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int, stop: Sequence[str] = ()) -> list[Call]:
         return [Call(2000, 90, 0.0, len(prompts), ANSWER) for _ in prompts]
+
+    def synchronise(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def overhead() -> Figures:
@@ -51,7 +59,7 @@ def overhead() -> Figures:
     clock = Clock()
     engine = Instant(QUERIES * DEPTH)
     embedding = EmbeddingRanker(engine, EmbeddingOptions(), load("e2rank-listwise"), clock)
-    listwise = ListwiseRanker(engine, ListwiseOptions(), load("rankqwen3"), clock)
+    listwise = ListwiseRanker.build(ListwiseOptions(), Parts("dl19", engine, dict, clock))
     return {
         "queries": QUERIES,
         "documents_per_query": DEPTH,

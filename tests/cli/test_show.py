@@ -26,6 +26,28 @@ def test_systems_are_listed_by_default_and_completely(call: Caller) -> None:
     assert all(name in out for name in load_systems())
 
 
+def test_each_listed_system_tells_its_model_and_how_its_weights_are_had(call: Caller) -> None:
+    listed = {s["system"]: s for s in call("list", "systems", "--json").data()["systems"]}
+    assert listed["E2Rank-8B"] == {
+        "system": "E2Rank-8B",
+        "ranker": "embedding",
+        "engine": "transformers",
+        "model": "Alibaba-NLP/E2Rank-8B",
+        "weights": "published",
+        "how they are had": "hf download Alibaba-NLP/E2Rank-8B",
+    }
+    assert listed["BM25"]["model"] == listed["BM25"]["how they are had"] == ""
+    assert listed["RankQwen3-4B"]["weights"] == "train"
+    assert listed["RankGPT-4o"]["weights"] == "api"
+    assert "trained on public data alone" in listed["GritLM-7B"]["how they are had"]
+
+
+def test_a_system_that_must_be_trained_names_its_recipe(call: Caller) -> None:
+    weights = call("show", "RankQwen3-8B", "--json").data()["weights"]
+    assert (weights["status"], weights["recipe"]) == ("train", "rankqwen3")
+    assert call("show", "oracle", "--json").data()["weights"] == {"status": "none"}
+
+
 def test_a_system_is_shown_with_options_and_sources(call: Caller) -> None:
     found = call("show", "E2Rank-0.6B", "--json").data()
     assert found["engine"]["model"] == "Alibaba-NLP/E2Rank-0.6B"

@@ -14,7 +14,7 @@ from rankers.fakes import parts, vector
 from rerankbench.protocols import Floats
 from rerankbench.rankers.embedding import EmbeddingOptions, EmbeddingRanker
 from rerankbench.rankers.listwise import ListwiseOptions, ListwiseRanker
-from rerankbench.records import Call, CandidateList, DefectKind, Document, Message, Prompt, Query
+from rerankbench.records import Call, CandidateList, Chat, DefectKind, Document, Message, Prompt, Query
 
 THINKING_OFF = "<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
@@ -49,8 +49,8 @@ class Qwen3:
         self.max_tokens = max_tokens
         self.asked: list[list[str]] = []
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
-        turns = [{"role": m.role, "content": m.content} for m in messages]
+    def render_chat(self, chat: Chat) -> str:
+        turns = [{"role": m.role, "content": m.content} for m in chat.messages]
         return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -64,7 +64,7 @@ class Qwen3:
         assert max(self.count_tokens(texts)) <= self.max_tokens
         return np.stack([vector(t) for t in texts])
 
-    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Call]:
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int, stop: Sequence[str] = ()) -> list[Call]:
         texts = [p if isinstance(p, str) else self.render_chat(p) for p in prompts]
         self.asked.append(texts)
         assert max(self.count_tokens(texts)) + max_tokens <= self.max_tokens
@@ -119,7 +119,7 @@ def test_a_real_prompt_that_is_too_long_keeps_its_query_and_as_many_words_as_fit
         lines = [" ".join(d.contents.split()[: words + 1]) for d in one.documents[:20]]
         task = "Given a web search query and some relevant documents, rerank the documents that answer the query:"
         shown = "\n".join(f"[{i}] {text}" for i, text in enumerate(lines, start=1))
-        longer = engine.render_chat([Message("user", f"{task}\nDocuments:\n{shown}\nSearch Query: {one.query.text}")])
+        longer = engine.render_chat(Chat((Message("user", f"{task}\nDocuments:\n{shown}\nSearch Query: {one.query.text}"),)))
         assert engine.count_tokens([longer])[0] > limit
 
 

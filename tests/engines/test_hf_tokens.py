@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from rerankbench.engines.hf_tokens import HfTokens, load_tokenizer
 from rerankbench.errors import EngineError, OverLengthError
-from rerankbench.records import Message
+from rerankbench.records import Chat, Message
 
 pytest.importorskip("transformers")
 
@@ -129,7 +130,7 @@ def test_a_limit_below_the_tokenizers_own_special_tokens_is_refused(qwen3_embedd
 
 def test_a_chat_ends_where_the_answer_begins_with_thinking_off(qwen3: HfTokens) -> None:
     assert qwen3.has_chat_template
-    rendered = qwen3.render_chat([Message("user", "hi")])
+    rendered = qwen3.render_chat(Chat((Message("user", "hi"),)))
     assert rendered == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
 
@@ -138,9 +139,52 @@ def test_a_tokenizer_without_a_template_says_so() -> None:
     tokens = HfTokens(loaded(gt.get_model_path()), max_tokens=256)
     assert not tokens.has_chat_template
     with pytest.raises(EngineError, match="no chat template"):
-        tokens.render_chat([Message("user", "hi")])
+        tokens.render_chat(Chat((Message("user", "hi"),)))
 
 
 def test_inputs_that_are_too_long_are_named(qwen3: HfTokens) -> None:
     with pytest.raises(OverLengthError, match="2 of 3 inputs are longer than 5 tokens; the first is number 2 with 6 tokens"):
         qwen3.check_lengths([5, 6, 7], 5)
+
+
+def test_a_label_is_the_token_that_goes_on_behind_a_text(qwen3: HfTokens) -> None:
+    # Qwen3: Ġ stands for a blank.
+    labels = ["yes", " yes", "A", " true", "</think>", "<|endoftext|>", "字"]
+    found = qwen3.label_ids(labels)
+    assert qwen3.tokenizer.convert_ids_to_tokens(found)[:5] == ["yes", "Ġyes", "A", "Ġtrue", "</think>"]
+    assert [qwen3.tokenizer("\n" + label)["input_ids"][-1] for label in labels] == found
+
+
+def test_a_label_of_a_marked_vocabulary_begins_a_word_only_where_it_says_so(tiny: Callable[[str], Path]) -> None:
+    tokens = HfTokens(loaded(tiny("llama")), max_tokens=99)
+    assert tokens.tokenizer.tokenize("A") == ["▁A"]  # what encoding a label alone would have given
+    found = tokens.label_ids(["A", " A", " true", "true", "["])
+    assert tokens.tokenizer.convert_ids_to_tokens(found) == ["A", "▁A", "▁true", "true", "["]
+    assert [tokens.tokenizer("[" + label)["input_ids"][-1] for label in ("A", " A")] == found[:2]
+
+
+def test_the_first_label_of_an_encoder_decoders_answer_begins_a_word(tiny: Callable[[str], Path]) -> None:
+    tokens = HfTokens(loaded(tiny("t5")), max_tokens=99)
+    labels = ["true", "false", " true", "<extra_id_10>", "</s>"]
+    found = tokens.tokenizer.convert_ids_to_tokens(tokens.label_ids(labels, at_start=True))
+    assert found == ["▁true", "▁false", "▁true", "<extra_id_10>", "</s>"]
+
+
+@pytest.mark.parametrize("label", ["", "yesterday morning", "\U00010330"])
+def test_a_label_that_is_not_one_token_is_named(tiny: Callable[[str], Path], qwen3: HfTokens, label: str) -> None:
+    marked = HfTokens(loaded(tiny("t5")), max_tokens=99)
+    for tokens in (qwen3, marked):
+        with pytest.raises(EngineError, match="is not exactly one token of this model"):
+            tokens.label_ids(["A", label], at_start=tokens is marked)
+
+
+def test_raw_prompts_get_special_tokens_and_chats_their_templates_alone(qwen3_embedding: HfTokens) -> None:
+    raw, chat = qwen3_embedding.prompt_ids(["hello", Chat((Message("user", "hi"),), answer="yes")])
+    assert raw.tolist() == [14990, END]
+    assert END not in chat.tolist()
+    assert qwen3_embedding.tokenizer.decode(chat.tolist()).endswith("<think>\n\n</think>\n\nyes")
+
+
+def test_thinking_is_let_to_where_the_chat_says_so(qwen3: HfTokens) -> None:
+    rendered = qwen3.render_chat(Chat((Message("user", "hi"),), thinking=True))
+    assert rendered == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rerankbench.engines.lexical import LexicalEngine, LexicalOptions, Window, order_by_overlap, read_window, stem, words
 from rerankbench.protocols import ChatTemplate, Engine, TextEmbedder, TextGenerator, Tokens
-from rerankbench.records import Message, Prompt
+from rerankbench.records import Chat, Message
 
 LIST_OF_FOUR = """I will provide you with 4 passages, each indicated by a numerical identifier []. Rank the passages based on their \
 relevance to the search query: how long do fleas live.
@@ -135,7 +135,7 @@ def test_a_prompt_that_ends_with_its_query_is_read() -> None:
 
 
 def test_a_chat_with_one_passage_a_message_is_read() -> None:
-    chat: Prompt = (
+    turns = (
         Message("system", "You are RankGPT."),
         Message("user", "I will provide you with 2 passages, each indicated by number identifier []."),
         Message("assistant", "Okay, please provide the passages."),
@@ -145,7 +145,7 @@ def test_a_chat_with_one_passage_a_message_is_read() -> None:
         Message("assistant", "Received passage [2]."),
         Message("user", "Search Query: q. \nRank the 2 passages above based on their relevance to the search query."),
     )
-    assert read_window(chat) == Window("q", ("one\n[2] is still the first", "two"))
+    assert read_window(Chat(turns)) == Window("q", ("one\n[2] is still the first", "two"))
 
 
 def test_the_answer_names_every_passage_once_by_overlap(engine: LexicalEngine) -> None:
@@ -159,7 +159,12 @@ def test_the_answer_names_every_passage_once_by_overlap(engine: LexicalEngine) -
 
 def test_a_small_budget_cuts_the_answer_in_its_middle(engine: LexicalEngine) -> None:
     call = engine.generate([LIST_OF_FOUR], max_tokens=3)[0]
-    assert (call.text, call.completion_tokens) == ("[3] > [2]", 3)
+    assert (call.text, call.completion_tokens, call.finish) == ("[3] > [2]", 3, "length")
+
+
+def test_an_answer_ends_before_a_stop_text(engine: LexicalEngine) -> None:
+    call = engine.generate([LIST_OF_FOUR], max_tokens=100, stop=(" > [4]",))[0]
+    assert (call.text, call.completion_tokens, call.finish) == ("[3] > [2]", 3, "stop")
 
 
 def test_ties_keep_the_incoming_order() -> None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from rerankbench.engines.scripted import Request, ScriptedEngine, ScriptedOptions
 from rerankbench.protocols import Engine, TextEmbedder, TextGenerator
-from rerankbench.records import Message
+from rerankbench.records import Chat, Message
 
 PROMPT = "[1] a\n[2] b\n[3] c\nSearch Query: q"
 
@@ -70,9 +70,27 @@ def test_vectors_come_from_the_text_alone_and_have_unit_length() -> None:
 def test_it_remembers_what_it_was_asked() -> None:
     engine = ScriptedEngine(ScriptedOptions())
     engine.embed(["a"])
-    chat = (Message("user", PROMPT),)
+    chat = Chat((Message("user", PROMPT),))
     engine.generate([chat], max_tokens=9)
     assert engine.requests == [Request("embed", "a"), Request("generate", chat)]
+
+
+def test_an_answer_ends_before_a_stop_text_or_at_its_limit_and_says_which() -> None:
+    engine = ScriptedEngine(ScriptedOptions())
+    whole, stopped, cut = (
+        engine.generate([PROMPT], max_tokens=limit, stop=stop)[0] for limit, stop in ((99, ("!",)), (99, ("[3]", " > [2]")), (3, ()))
+    )
+    assert (whole.text, whole.finish) == ("[1] > [2] > [3]", "stop")
+    assert (stopped.text, stopped.finish) == ("[1]", "stop")
+    assert (cut.text, cut.finish, cut.completion_tokens) == ("[1] > [2]", "length", 3)
+
+
+def test_chats_that_differ_in_anything_are_answered_apart() -> None:
+    long = "\n".join(f"[{i}] x" for i in range(1, 21)) + "\nSearch Query: q"
+    turns = (Message("user", long),)
+    chats = [Chat(turns), Chat(turns, thinking=True), Chat(turns, answer="[")]
+    answers = ScriptedEngine(ScriptedOptions(mode="seeded")).generate(chats, max_tokens=99)
+    assert len({a.text for a in answers}) == 3
 
 
 def test_the_log_grows_by_one_line_for_each_text_and_prompt_over_several_engines(tmp_path: Path) -> None:

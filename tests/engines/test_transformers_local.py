@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerankbench.engines.transformers_local import TransformersEngine, TransformersOptions, plan_batches
+from rerankbench.engines.transformers_batches import plan_batches
+from rerankbench.engines.transformers_local import TransformersEngine, TransformersOptions
 from rerankbench.errors import EngineError, MissingWeights, OverLengthError
 from rerankbench.protocols import ChatTemplate, Engine, Floats, TextEmbedder, TextGenerator, Tokens
-from rerankbench.records import Message, Prompt
+from rerankbench.records import Chat, Message, Prompt
 
 torch = pytest.importorskip("torch")
 transformers: Any = pytest.importorskip("transformers")
@@ -100,7 +101,7 @@ def test_a_text_that_is_too_long_is_refused_and_fits_once_truncated(tiny_qwen3: 
 
 
 def test_greedy_answers_of_a_batch_are_those_of_a_plain_loop(engine: TransformersEngine, tiny_qwen3: Path) -> None:
-    prompts: list[Prompt] = ["The capital of China is", (Message("user", LISTWISE),), "x"]
+    prompts: list[Prompt] = ["The capital of China is", Chat((Message("user", LISTWISE),)), "x"]
     calls = engine.generate(prompts, max_tokens=8)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_qwen3)
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny_qwen3, dtype=torch.float32)
@@ -115,7 +116,29 @@ def test_greedy_answers_of_a_batch_are_those_of_a_plain_loop(engine: Transformer
                 answer.append(int(model(torch.tensor([ids + answer])).logits[0, -1].argmax()))
         assert call.text == tokenizer.decode(answer, skip_special_tokens=True)
         assert (call.prompt_tokens, call.completion_tokens, call.batch_size) == (len(ids), len(answer), 3)
+        assert call.finish == ("stop" if 151645 in answer else "length")
         assert call.seconds > 0
+
+
+def test_an_answer_ends_before_the_first_stop_text(engine: TransformersEngine) -> None:
+    prompts: list[Prompt] = ["The capital of China is", Chat((Message("user", LISTWISE),)), "x"]
+    whole = engine.generate(prompts, max_tokens=12)
+    # A stop text out of the middle of the first answer, across the end of a token; another that no answer holds.
+    stop = [whole[0].text[9:14], "no answer says this"]
+    stopped = engine.generate(prompts, max_tokens=12, stop=stop)
+    assert stopped[0].text == whole[0].text[: whole[0].text.index(stop[0])]
+    assert stopped[0].finish == "stop"
+    assert stopped[0].completion_tokens < whole[0].completion_tokens == 12
+    for before, after in zip(whole[1:], stopped[1:], strict=True):
+        assert stop[0] not in before.text
+        assert (after.text, after.finish, after.completion_tokens) == (before.text, "length", 12)
+
+
+def test_a_stop_text_costs_the_tokens_that_complete_it(engine: TransformersEngine) -> None:
+    one, three = (engine.generate(["x"], max_tokens=n)[0].text for n in (1, 3))
+    call = engine.generate(["x"], max_tokens=6, stop=[three[len(one) :]])[0]
+    assert (call.text, call.completion_tokens, call.finish) == (one, 3, "stop")
+
 
 
 def edited(source: Path, target: Path, file: str, **changes: Any) -> Path:

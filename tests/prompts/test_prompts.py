@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rerankbench import prompts
 from rerankbench.errors import ConfigError
 from rerankbench.prompts import Prompt
-from rerankbench.records import Message
+from rerankbench.records import Chat, Message
 
 QUERY = "what is a flea"
 DOCUMENTS = ["Fleas jump.", "Dogs bark."]
@@ -20,9 +20,9 @@ DOCUMENTS = ["Fleas jump.", "Dogs bark."]
 
 def chat(prompt: Prompt, documents: Sequence[str] = DOCUMENTS, query: str = QUERY, end_token: str = "") -> list[tuple[str, str]]:
     """Roles and contents of a rendered chat."""
-    messages = prompt.render(query, documents, end_token=end_token)
-    assert not isinstance(messages, str)
-    return [(m.role, m.content) for m in messages]
+    rendered = prompt.render(query, documents, end_token=end_token)
+    assert isinstance(rendered, Chat)
+    return [(m.role, m.content) for m in rendered.messages]
 
 
 def write(folder: Path, text: str) -> str:
@@ -137,25 +137,27 @@ def test_the_rankqwen3_prompt_has_blank_lines_around_passages_and_ends_without_a
 
 
 def test_the_rankgpt_prompt_is_one_exchange_a_passage() -> None:
-    assert prompts.load("rankgpt-multiturn").render(QUERY, DOCUMENTS) == (
-        Message("system", "You are RankGPT, an intelligent assistant that can rank passages based on their relevancy to the query."),
-        Message(
-            "user",
-            "I will provide you with 2 passages, each indicated by number identifier []. \n"
-            "Rank the passages based on their relevance to query: what is a flea.",
-        ),
-        Message("assistant", "Okay, please provide the passages."),
-        Message("user", "[1] Fleas jump."),
-        Message("assistant", "Received passage [1]."),
-        Message("user", "[2] Dogs bark."),
-        Message("assistant", "Received passage [2]."),
-        Message(
-            "user",
-            "Search Query: what is a flea. \nRank the 2 passages above based on their relevance to the search query. "
-            "The passages should be listed in descending order using identifiers. "
-            "The most relevant passages should be listed first. The output format should be [] > [], e.g., [1] > [2]. "
-            "Only response the ranking results, do not say any word or explain.",
-        ),
+    assert prompts.load("rankgpt-multiturn").render(QUERY, DOCUMENTS) == Chat(
+        (
+            Message("system", "You are RankGPT, an intelligent assistant that can rank passages based on their relevancy to the query."),
+            Message(
+                "user",
+                "I will provide you with 2 passages, each indicated by number identifier []. \n"
+                "Rank the passages based on their relevance to query: what is a flea.",
+            ),
+            Message("assistant", "Okay, please provide the passages."),
+            Message("user", "[1] Fleas jump."),
+            Message("assistant", "Received passage [1]."),
+            Message("user", "[2] Dogs bark."),
+            Message("assistant", "Received passage [2]."),
+            Message(
+                "user",
+                "Search Query: what is a flea. \nRank the 2 passages above based on their relevance to the search query. "
+                "The passages should be listed in descending order using identifiers. "
+                "The most relevant passages should be listed first. The output format should be [] > [], e.g., [1] > [2]. "
+                "Only response the ranking results, do not say any word or explain.",
+            ),
+        )
     )
 
 
@@ -183,12 +185,12 @@ def test_every_shipped_prompt_says_its_file_name_and_its_source(name: str) -> No
 
 
 def test_a_prompt_of_ones_own_is_loaded_by_its_path(tmp_path: Path) -> None:
-    assert prompts.load(write(tmp_path, LISTWISE)).render("q", ["a", "b"]) == (Message("user", "1=a;2=b | q"),)
+    assert prompts.load(write(tmp_path, LISTWISE)).render("q", ["a", "b"]) == Chat((Message("user", "1=a;2=b | q"),))
 
 
 def test_doubled_braces_in_a_file_are_braces(tmp_path: Path) -> None:
     name = write(tmp_path, LISTWISE.replace('"{documents} |', '"{{json}} {documents} |'))
-    assert prompts.load(name).render("q", ["a"]) == (Message("user", "{json} 1=a | q"),)
+    assert prompts.load(name).render("q", ["a"]) == Chat((Message("user", "{json} 1=a | q"),))
 
 
 def test_an_unknown_prompt_is_refused_with_the_nearest_name() -> None:
@@ -240,10 +242,99 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         prompts.load(str(tmp_path / "none.yaml"))
 
 
+POINTWISE = """
+name: mine
+kind: pointwise
+source: by hand
+messages:
+  - {role: user, content: "{query} | {text} | {analysis} | {goal}"}
+given: [analysis]
+default: {goal: find}
+"""
+
+
+def test_a_pointwise_prompt_shows_its_one_document_and_what_it_is_given(tmp_path: Path) -> None:
+    prompt = prompts.load(write(tmp_path, POINTWISE))
+    assert chat_with(prompt, {"analysis": "{query}"}) == "q | a | {query} | find"
+    assert chat_with(prompt, {"analysis": "x", "goal": "look"}) == "q | a | x | look"
+
+
+def chat_with(prompt: Prompt, values: dict[str, str]) -> str:
+    rendered = prompt.render("q", ["a"], values=values)
+    assert isinstance(rendered, Chat)
+    return rendered.messages[0].content
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, r"shows \{analysis\}, which nothing before it gives"),
+        ({"analysis": "x", "gaol": "y"}, r"has no place for 'gaol'. .*'goal'"),
+        ({"analysis": "x", "query": "y"}, "has no place for 'query'"),
+    ],
+)
+def test_values_that_lack_or_are_too_many_are_refused(tmp_path: Path, values: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        prompts.load(write(tmp_path, POINTWISE)).render("q", ["a"], values=values)
+
+
+@pytest.mark.parametrize(
+    ("name", "documents", "message"),
+    [
+        ("monot5", ["a", "b"], "of kind 'pointwise' and shows 1 documents, got 2"),
+        ("monot5", [], "of kind 'pointwise' and shows 1 documents, got 0"),
+        ("prp", ["a"], "of kind 'pairwise' and shows 2 documents, got 1"),
+        ("plain-query", ["a"], "of kind 'query' and shows 0 documents, got 1"),
+    ],
+)
+def test_another_number_of_documents_than_the_kind_shows_is_refused(name: str, documents: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        prompts.load(name).render("q", documents)
+
+
+def test_identifiers_are_digits_or_letters_as_far_as_the_alphabet_goes() -> None:
+    assert prompts.load("rankzephyr").identifiers(12)[8:] == ("9", "10", "11", "12")
+    assert "".join(prompts.load("first-mistral").identifiers(26)) == "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    with pytest.raises(ConfigError, match="names documents by letters, and cannot show 27"):
+        prompts.load("first-mistral").render("q", ["a"] * 27)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("| {text}", "| text", r"of kind 'pointwise' must show its one document, by \{text\}"),
+        ("| {text}", "| {documents}", r"nothing fills the placeholder \{documents\}"),
+        ("{analysis}", "analysis", "key 'given': 'analysis' fills no placeholder"),
+        ("given: [analysis]", "given: [analysis, text]", "key 'given': 'text' is filled already"),
+        ("given: [analysis]", "given: [analysis, goal]", "key 'given': 'goal' is filled already"),
+        ("given: [analysis]", "", r"nothing fills the placeholder \{analysis\}"),
+        ("kind: pointwise", "kind: pairwise", r"nothing fills the placeholder \{text\}"),
+        ("kind: pointwise", "kind: sidewise", "'listwise', got 'sidewise'"),
+        ("given:", "identifiers: runes\ngiven:", "got 'runes'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_pointwise_file_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in POINTWISE
+    with pytest.raises(ConfigError, match=message):
+        prompts.load(write(tmp_path, POINTWISE.replace(old, new)))
+
+
+@pytest.mark.parametrize("key", ["thinking: true", "answer: '['"])
+def test_a_raw_text_has_neither_thinking_nor_the_answers_beginning_beside_it(tmp_path: Path, key: str) -> None:
+    text = f"name: mine\nkind: query\nsource: by hand\ntext: '{{query}}'\n{key}\n"
+    with pytest.raises(ConfigError, match="belong to 'messages'"):
+        prompts.load(write(tmp_path, text))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "same"),
     [
         ("name: mine", "name: other", True),
+        ("separator:", "thinking: true\nseparator:", False),
+        ("separator:", "answer: '['\nseparator:", False),
+        ("separator:", "identifiers: letters\nseparator:", False),
+        ("separator:", "gives: answer\nseparator:", False),
+        ("kind: listwise", "kind: setwise", False),
         ("source: by hand", "source: elsewhere\nnotes: x", True),
         ('separator: ";"', 'separator: ","', False),
         ("{number}=", "{number}:", False),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
 from rerankbench.clock import Clock
-from rerankbench.protocols import Engine, Floats, Parts
-from rerankbench.records import Call, CandidateList, Document, Message, Prompt, Qrels, Query
+from rerankbench.protocols import Doubles, Engine, Floats, Parts, ScoreKind
+from rerankbench.records import Call, CandidateList, Chat, Document, Finish, Prompt, Qrels, Query
 
 END = "<|endoftext|>"
 
@@ -61,8 +62,8 @@ class ChatEmbedder(HashEmbedder):
 
     has_chat_template = True
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
-        return "".join(f"<{m.role}>{m.content}</{m.role}>" for m in messages) + "<assistant>"
+    def render_chat(self, chat: Chat) -> str:
+        return "".join(f"<{m.role}>{m.content}</{m.role}>" for m in chat.messages) + "<assistant>" + chat.answer
 
 
 class WordTokens:
@@ -84,21 +85,83 @@ class CountingEmbedder(WordTokens, HashEmbedder): ...
 
 
 class Writer(_Engine):
-    """Generates what `answer` makes of the prompt's text; remembers the prompts of every call."""
+    """Generates what `answer` makes of the prompt's text; remembers the prompts of every call, and the last stop texts."""
 
     def __init__(self, answer: Callable[[str], str]) -> None:
         self.answer = answer
         self.asked: list[list[Prompt]] = []
         self.max_new_tokens: set[int] = set()
+        self.stop: tuple[str, ...] = ()
 
-    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Call]:
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int, stop: Sequence[str] = ()) -> list[Call]:
         self.asked.append(list(prompts))
         self.max_new_tokens.add(max_tokens)
-        return [Call(1, 2, 0.5, len(prompts), text=self.answer(as_text(p))) for p in prompts]
+        self.stop = tuple(stop)
+        return [Call(1, 2, 0.5, len(prompts), text=self.answer(as_text(p)), finish="stop") for p in prompts]
 
 
 class CountingWriter(WordTokens, Writer): ...
 
 
+class PatternWriter(Writer):
+    """Writes as a writer does, and remembers the forms that it was to hold to."""
+
+    def __init__(self, answer: Callable[[str], str]) -> None:
+        super().__init__(answer)
+        self.patterns: list[str] = []
+
+    def generate_pattern(self, prompts: Sequence[Prompt], *, max_tokens: int, patterns: Sequence[str]) -> list[Call]:
+        self.patterns += patterns
+        return self.generate(prompts, max_tokens=max_tokens)
+
+
+class Ended(Writer):
+    """A writer whose answers all end for the same reason."""
+
+    def __init__(self, answer: Callable[[str], str], finish: Finish) -> None:
+        super().__init__(answer)
+        self.finish = finish
+
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int, stop: Sequence[str] = ()) -> list[Call]:
+        return [replace(c, finish=self.finish) for c in super().generate(prompts, max_tokens=max_tokens, stop=stop)]
+
+
+class Scorer(_Engine):
+    """Scores labels as `score` says for the prompt's text; remembers prompts, labels and kinds."""
+
+    def __init__(self, score: Callable[[str, str], float]) -> None:
+        self.score = score
+        self.asked: list[list[Prompt]] = []
+        self.labels: list[tuple[str, ...]] = []
+        self.kinds: list[ScoreKind] = []
+
+    def label_scores(self, prompts: Sequence[Prompt], labels: Sequence[str], *, kind: ScoreKind = "logprob") -> Doubles:
+        self.asked.append(list(prompts))
+        self.labels.append(tuple(labels))
+        self.kinds.append(kind)
+        return np.array([[self.score(as_text(p), label) for label in labels] for p in prompts]).reshape(len(prompts), len(labels))
+
+
+class CountingScorer(WordTokens, Scorer): ...
+
+
+class Fuser(_Engine):
+    """Answers over groups of texts as `answer` says; remembers the groups of every call."""
+
+    def __init__(self, answer: Callable[[Sequence[str]], str]) -> None:
+        self.answer = answer
+        self.asked: list[list[tuple[str, ...]]] = []
+        self.max_new_tokens: set[int] = set()
+
+    def generate_fused(self, groups: Sequence[Sequence[str]], *, max_tokens: int) -> list[Call]:
+        self.asked.append([tuple(group) for group in groups])
+        self.max_new_tokens.add(max_tokens)
+        return [Call(1, 2, 0.5, len(groups), text=self.answer(group), finish="stop") for group in groups]
+
+
+class CountingFuser(WordTokens, Fuser): ...
+
+
 def as_text(prompt: Prompt) -> str:
-    return prompt if isinstance(prompt, str) else "\n".join(m.content for m in prompt)
+    """What a model would read, all turns one below the other."""
+    return prompt if isinstance(prompt, str) else "\n".join(m.content for m in prompt.messages) + prompt.answer

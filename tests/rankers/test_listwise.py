@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from math import inf, nan
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rankers.fakes import CountingWriter, HashEmbedder, Writer, as_text, candidates, parts
+from rankers.fakes import CountingWriter, Ended, HashEmbedder, PatternWriter, Scorer, Writer, as_text, candidates, parts
 from rerankbench.clock import Clock
-from rerankbench.errors import ConfigError, EngineError, OverLengthError
-from rerankbench.protocols import Engine
+from rerankbench.errors import ConfigError, EngineError, OverLengthError, RankingError
+from rerankbench.protocols import Engine, PatternGenerator, TextGenerator, TokenScorer
 from rerankbench.rankers.listwise import ListwiseOptions, ListwiseRanker
-from rerankbench.records import Call, CandidateList, Defect, DefectKind, Prompt, Ranked, Ranking
+from rerankbench.records import Call, CandidateList, Chat, Defect, DefectKind, Ranked, Ranking
 
 PASSAGE = re.compile(r"^\[(\d+)\] ?(\S*)", re.MULTILINE)
 
@@ -104,6 +106,13 @@ def test_one_call_holds_the_same_step_of_every_list() -> None:
         ("generate", ("a", "c")),
     ]
     assert engine.max_new_tokens == {128}
+
+
+def chat(engine: Writer | Scorer) -> Chat:
+    """The first prompt that the engine was given."""
+    prompt = engine.asked[0][0]
+    assert isinstance(prompt, Chat)
+    return prompt
 
 
 def noise(prompt: str) -> str:
@@ -223,7 +232,7 @@ def test_another_prompt_is_a_matter_of_its_name() -> None:
     engine = Writer(lambda _: "[2] > [1]")
     (ranked,) = ranker(engine, prompt="rankgpt-multiturn").rank([candidates("1", ["a", "b"])])
     assert ranked.ranking.doc_ids == ("d1", "d0")
-    assert len(engine.asked[0][0]) == 8, "system, two turns before, an exchange a passage, one turn after"
+    assert len(chat(engine).messages) == 8, "system, two turns before, an exchange a passage, one turn after"
 
 
 def test_a_prompt_that_leaves_no_room_for_the_answer_has_its_passages_cut_evenly() -> None:
@@ -251,21 +260,34 @@ def test_truncating_a_prompt_hands_over_its_text_and_stopping_names_the_query() 
         ranker(CountingWriter(forwards), max_new_tokens=5, overflow="error").rank([candidates("q7", ["a " * 50, "b"])])
 
 
-def test_what_does_not_fit_together_is_refused() -> None:
+def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
+    begun = tmp_path / "begun.yaml"
+    begun.write_text(
+        'name: begun\nkind: listwise\nsource: x\nmessages: [{role: user, content: "{query} {documents}"}]\n'
+        'document: "[{number}] {text}"\nanswer: "["\n',
+        encoding="utf-8",
+    )
     for wrong in ({"step": 0}, {"step": -1}, {"window": 5, "step": 6}, {"window": 0}, {"passes": 0}):
         with pytest.raises(ValidationError):
             ListwiseOptions(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="kind 'listwise', but 'e2rank-query'"):
         ranker(Writer(forwards), prompt="e2rank-query")
-    with pytest.raises(ConfigError, match="needs an engine that generates text, got HashEmbedder"):
-        ranker(HashEmbedder())
+    for decoding, capability in (("generate", "TextGenerator"), ("pattern", "PatternGenerator"), ("first-token", "TokenScorer")):
+        with pytest.raises(ConfigError, match=f"needs an engine that is a {capability}, got HashEmbedder"):
+            ranker(HashEmbedder(), decoding=decoding)
+    with pytest.raises(ConfigError, match="names documents by letters"):
+        ranker(Writer(forwards), prompt="first-mistral")
+    with pytest.raises(ConfigError, match="begins it already"):
+        ranker(PatternWriter(forwards), prompt=str(begun), decoding="pattern")
+    with pytest.raises(ValidationError, match="leaves no room for reasoning"):
+        ListwiseOptions(decoding="pattern", answer="tagged")
     with pytest.raises(ConfigError, match="leaves none for a prompt"):
         ranker(CountingWriter(forwards), max_new_tokens=41)
 
 
 def test_an_engine_that_gives_other_than_one_answer_a_prompt_is_refused() -> None:
     class Broken(Writer):
-        def generate(self, prompts: object, *, max_tokens: int) -> list[Call]:
+        def generate(self, prompts: object, *, max_tokens: int, stop: object = ()) -> list[Call]:
             return []
 
     with pytest.raises(EngineError, match="asked for 1 answers and gave 0"):
@@ -275,6 +297,91 @@ def test_an_engine_that_gives_other_than_one_answer_a_prompt_is_refused() -> Non
 def test_a_prompt_is_handed_over_as_a_chat() -> None:
     engine = Writer(forwards)
     ranker(engine).rank([candidates("1", ["a", "b"], "q")])
-    prompt: Prompt = engine.asked[0][0]
-    assert [m if isinstance(m, str) else m.role for m in prompt] == ["user"]
-    assert as_text(prompt) == rankqwen3("q", "[1] a\n\n[2] b", 2)
+    assert [m.role for m in chat(engine).messages] == ["user"]
+    assert (chat(engine).thinking, chat(engine).answer) == (False, "")
+    assert as_text(chat(engine)) == rankqwen3("q", "[1] a\n\n[2] b", 2)
+
+
+def test_each_decoding_needs_a_capability_of_its_own() -> None:
+    assert ListwiseRanker.needs(ListwiseOptions()) == (TextGenerator,)
+    assert ListwiseRanker.needs(ListwiseOptions(decoding="pattern")) == (PatternGenerator,)
+    assert ListwiseRanker.needs(ListwiseOptions(decoding="first-token")) == (TokenScorer,)
+
+
+def test_a_reasoned_order_is_read_from_the_answer_and_not_from_the_reasoning() -> None:
+    said = "<think>[1] beats [2], and 3 is off; the <answer> is clear</think>\n<answer> [3] > [1] > [2] </answer>"
+    (ranked,) = ranker(Writer(lambda _: said), answer="tagged").rank([candidates("1", documents(3))])
+    assert ranked.ranking.doc_ids == ("d2", "d0", "d1")
+    assert ranked.defects == ()
+
+
+def test_reasoning_that_never_ends_is_read_as_a_whole_and_counted() -> None:
+    engine = Ended(lambda _: "<think>I think that 2 is better than 1", "length")
+    (ranked,) = ranker(engine, answer="tagged").rank([candidates("1", documents(3))])
+    assert ranked.ranking.doc_ids == ("d1", "d0", "d2")
+    assert [(d.kind, d.count) for d in ranked.defects] == [(DefectKind.REASONING_WITHOUT_ANSWER, 1), (DefectKind.MISSING, 1)]
+
+
+@pytest.mark.parametrize("answer", ["plain", "tagged"])
+def test_a_refused_window_keeps_its_order_whatever_else_was_said(answer: str) -> None:
+    (ranked,) = ranker(Ended(lambda _: "[2] > [1]", "refused"), answer=answer).rank([candidates("1", documents(2))])
+    assert ranked.ranking.doc_ids == ("d0", "d1")
+    assert ranked.defects == (Defect(DefectKind.REFUSED, "window 1-2: the model would not answer", 1),)
+
+
+def test_a_pattern_holds_each_window_to_as_many_identifiers_as_it_has_documents() -> None:
+    engine = PatternWriter(backwards)
+    (ranked,) = ranker(engine, decoding="pattern", window=3, step=2).rank([candidates("1", documents(4))])
+    # Window 2-4 turns 1 2 3 round, then window 1-2 turns 0 3 round.
+    assert ranked.ranking.doc_ids == ("d3", "d0", "d2", "d1")
+    assert engine.patterns == [r"\[(1|2|3)\]( > \[(1|2|3)\]){2}", r"\[(1|2)\]( > \[(1|2)\]){1}"]
+    assert re.fullmatch(engine.patterns[0], "[3] > [1] > [2]")
+    assert not re.fullmatch(engine.patterns[0], "[3] > [1] > [4]")
+
+
+def first_mistral(score: Callable[[str, str], float]) -> tuple[Scorer, ListwiseRanker]:
+    engine = Scorer(score)
+    return engine, ranker(engine, prompt="first-mistral", decoding="first-token")
+
+
+def test_first_token_scores_put_each_window_in_order_with_one_token_a_window() -> None:
+    # Document w7 is the letter's wish: the higher its number, the better.
+    def score(prompt: str, label: str) -> float:
+        found = re.search(rf"^\[{label}\] w(\d+)", prompt, re.MULTILINE)
+        return float(found[1]) if found else -50.0
+
+    engine, first = first_mistral(score)
+    (ranked,) = first.rank([candidates("1", documents(25))])
+    # Windows 6-25 and 1-15. The first turns 5 … 24 round; the second holds 0 … 4 and 24 … 15.
+    assert ranked.ranking.doc_ids == tuple(f"d{i}" for i in [*range(24, 14, -1), *range(4, -1, -1), *range(14, 4, -1)])
+    assert ranked.defects == ()
+    assert engine.labels == [tuple("ABCDEFGHIJKLMNOPQRST")] * 2
+    assert engine.kinds == ["logprob"] * 2
+    assert [c.completion_tokens for c in ranked.calls] == [1, 1]
+    assert as_text(chat(engine)).endswith("do not say any word or explain.[")
+
+
+def test_equal_scores_and_absent_letters_keep_the_incoming_order_and_absent_ones_are_counted() -> None:
+    given = {"A": -2.0, "B": -inf, "C": -2.0, "D": -1.0, "E": -inf}
+    _, first = first_mistral(lambda _, label: given.get(label, 0.0))
+    (ranked,) = first.rank([candidates("1", documents(5))])
+    assert ranked.ranking.doc_ids == ("d3", "d0", "d2", "d1", "d4")
+    assert ranked.defects == (Defect(DefectKind.MISSING, "window 1-5: identifiers without a score", 2),)
+
+
+def test_a_window_without_any_score_stays_and_a_score_that_is_no_number_is_an_error() -> None:
+    _, silent = first_mistral(lambda *_: -inf)
+    (ranked,) = silent.rank([candidates("1", documents(3))])
+    assert ranked.ranking.doc_ids == ("d0", "d1", "d2")
+    assert [d.kind for d in ranked.defects] == [DefectKind.UNPARSEABLE]
+    _, broken = first_mistral(lambda *_: nan)
+    with pytest.raises(RankingError, match="not a number"):
+        broken.rank([candidates("1", documents(3))])
+
+
+def test_the_work_is_estimated_by_windows() -> None:
+    work = ListwiseRanker.workload(ListwiseOptions(), [candidates("1", documents(100), "two words")])
+    # 9 windows of 20 one-word documents, the query twice in each prompt.
+    assert (work.prompts, work.words, work.new_tokens) == (9, 9 * (20 + 4), 9 * 128)
+    letters = ListwiseOptions(decoding="first-token", prompt="first-mistral")
+    assert ListwiseRanker.workload(letters, [candidates("1", documents(100))]).new_tokens == 9

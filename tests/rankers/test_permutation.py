@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerankbench.rankers.permutation import parse_permutation
+from rerankbench.rankers.permutation import parse_permutation, tagged_answer
 from rerankbench.records import DefectKind
 
 REPEATED, MISSING, OUTSIDE, UNPARSEABLE = DefectKind.REPEATED, DefectKind.MISSING, DefectKind.OUT_OF_RANGE, DefectKind.UNPARSEABLE
@@ -72,3 +72,28 @@ def test_any_text_gives_the_permutation_of_the_rule_and_defects_that_add_up(answ
     assert len(counts) == len(defects)
     named = len(re.findall("[0-9]+", answer)) - counts.get(REPEATED, 0) - counts.get(OUTSIDE, 0)
     assert named + counts.get(MISSING, 0) + (size if UNPARSEABLE in counts else 0) == size
+
+
+@pytest.mark.parametrize(
+    ("output", "answer"),
+    [
+        ("<think>1 or 2</think><answer>[2] > [1]</answer>", "[2] > [1]"),
+        ("<think>1</think>\n<Answer>\n[2]\n</ANSWER> so be it", "\n[2]\n"),
+        ("<think>the <answer> tags</think><answer>[2]</answer>", "[2]"),
+        ("<answer>[1]</answer> No: <answer>[2]</answer>", "[2]"),
+        ("<think>1</think><answer>[2] > [1] > [", "[2] > [1] > ["),
+        ("<think>3 is best</think>\n\n[2] > [1]", "\n\n[2] > [1]"),
+        ("<think>3</think> 4 </think> 5", " 5"),
+        ("<think>1</think><answer></answer>", ""),
+        ("<think>1 <answer>[2]</answer>", "[2]"),
+    ],
+)
+def test_an_answer_is_found_behind_the_reasoning(output: str, answer: str) -> None:
+    assert tagged_answer(output) == (answer, ())
+
+
+@pytest.mark.parametrize("output", ["", "<think>2 beats 1", "[2] > [1]", "answer: 2 </answer>", "<think>in <answer> tags: 2"])
+def test_reasoning_without_an_end_is_read_as_it_is_and_counted(output: str) -> None:
+    text, defects = tagged_answer(output)
+    assert text == output.removeprefix("<think>in <answer>")
+    assert [d.kind for d in defects] == [DefectKind.REASONING_WITHOUT_ANSWER]

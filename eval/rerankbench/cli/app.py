@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rerankbench import __version__
-from rerankbench.cli import build, candidates, data, doctor, measure, report, run, show
+from rerankbench.cli import build, cache, candidates, data, doctor, measure, report, run, show
 
 app = typer.Typer(
     name="rerankbench",
@@ -46,6 +46,10 @@ lists.command("build")(build.build)
 lists.command("check")(candidates.check)
 lists.command("diff")(candidates.diff)
 app.add_typer(lists, name="candidates")
+kept = typer.Typer(no_args_is_help=True, help="Look over engines' answers that are kept on disk.")
+kept.command("list")(cache.list_)
+kept.command("prune")(cache.prune)
+app.add_typer(kept, name="cache")
 sets = typer.Typer(no_args_is_help=True, help="Look over the data of a benchmark.")
 sets.command("audit")(data.audit)
 app.add_typer(sets, name="data")

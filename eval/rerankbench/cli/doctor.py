@@ -6,12 +6,14 @@ import shutil
 import subprocess
 from collections import Counter
 from importlib import metadata
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from rerankbench.cli.golden import check_golden
 from rerankbench.cli.options import DEFAULT_RUNS, Data, Json, open_planner
 from rerankbench.cli.output import print_facts, print_json, print_table
+from rerankbench.errors import UsageError
 
 EXTRAS = {
     "hub": ("huggingface-hub", "pyarrow"),
@@ -23,7 +25,18 @@ EXTRAS = {
 """Packages by which it is seen whether an extra is there."""
 
 
-def doctor(data: Data = None, as_json: Json = False) -> None:
+def doctor(
+    data: Data = None,
+    golden: Annotated[
+        str,
+        typer.Option(
+            "--golden", metavar="SYSTEM", help="Load this system's model instead, and hold it to the outputs that its authors published."
+        ),
+    ] = "",
+    model: Annotated[str, typer.Option("--model", metavar="DIR", help="With --golden: a folder with the model, or another hub name.")] = "",
+    engine: Annotated[str, typer.Option("--engine", metavar="KIND", help="With --golden: another engine, e.g. vllm.")] = "",
+    as_json: Json = False,
+) -> None:
     """Say what is installed here, what can be reached, and what each shipped configuration would need.
 
     Examples:
@@ -31,7 +44,14 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
         rerankbench doctor
 
         rerankbench doctor --data DIR --json
+
+        rerankbench doctor --golden E2Rank-0.6B --engine vllm
     """
+    if golden:
+        check_golden(golden, model, engine, as_json)
+        return
+    if model or engine:
+        raise UsageError("--model and --engine say with what --golden SYSTEM is checked, and there is no --golden.")
     from rerankbench.manifest import environment
 
     found = environment()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,6 +45,15 @@ def run(
     systems: Systems = "",
     benchmarks: BenchmarkNames = "",
     limit: Limit = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache",
+            metavar="DIR",
+            show_default=False,
+            help="Keep engines' answers (embeddings, generations, scores) here, and take from here what was answered before.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -71,7 +81,7 @@ def run(
         _build_lists(planner, experiment)
         plan = planner.plan(experiment, limit)
         with ProgressDisplay(Console(stderr=True), len(plan)) as progress:
-            results = Laboratory(planner).run(plan, experiment, progress)
+            results = Laboratory(planner, cache).run(plan, experiment, progress)
     except KeyboardInterrupt:
         typer.echo("\nstopped. What was ranked is kept: the same command goes on from there.", err=True)
         raise typer.Exit(STOPPED) from None

@@ -40,9 +40,15 @@ def list_(
 def _systems() -> tuple[tuple[str, ...], list[list[str]]]:
     from rerankbench.config import load_systems
 
-    systems = load_systems()
-    rows = [[n, s.ranker.kind, s.engine.kind if s.engine else "", s.weights.status, s.weights.how] for n, s in systems.items()]
-    return ("system", "ranker", "engine", "weights", "how they are had"), rows
+    rows = [
+        [name, s.ranker.kind, s.engine.kind if s.engine else "", _model(s), s.weights.status, s.weights.how]
+        for name, s in load_systems().items()
+    ]
+    return ("system", "ranker", "engine", "model", "weights", "how they are had"), rows
+
+
+def _model(system: System) -> str:
+    return str(getattr(system.engine.options, "model", "")) if system.engine else ""
 
 
 def _benchmarks() -> tuple[tuple[str, ...], list[list[str]]]:
@@ -144,7 +150,7 @@ def _system_facts(system: System) -> dict[str, Any]:
     return {
         "system": system.name,
         **system.as_data(),
-        "weights": {"status": system.weights.status, **({"how": system.weights.how} if system.weights.how else {})},
+        "weights": {"status": system.weights.status, **system.weights.model_dump(exclude_defaults=True)},
         "note": system.note,
         "sources": list(system.sources),
     }

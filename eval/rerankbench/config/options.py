@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,9 +12,16 @@ from rerankbench.errors import ConfigError, nearest
 
 
 class Options(BaseModel):
-    """Frozen, no unknown key, no silent conversion of types."""
+    """Frozen, no unknown key, no silent conversion of types.
+
+    Attributes:
+        NEUTRAL: Options that can change no answer (patience, limits of spending): they are no part of a run's identity, so that a
+            stopped run goes on under others.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    NEUTRAL: ClassVar[frozenset[str]] = frozenset()
 
 
 Model = TypeVar("Model", bound=BaseModel)

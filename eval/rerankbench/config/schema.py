@@ -16,11 +16,21 @@ class Weights(Options):
 
     Attributes:
         status: ``none`` (needs none), ``published``, ``train`` (a recipe, no checkpoint), ``api``, ``unavailable``.
-        how: The command, recipe or reason.
+        how: The command that gets them, what the recipe does, or the reason why they cannot be had. Every status but ``none`` says it.
+        recipe: The name of the training that makes them; only with ``train``.
     """
 
     status: WeightsStatus = "none"
     how: str = ""
+    recipe: str = ""
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        if self.status != "none" and not self.how:
+            raise ValueError(f"weights of status {self.status!r} must say how they are had, or why not, in 'how'")
+        if (self.status == "train") != bool(self.recipe):
+            raise ValueError("'recipe' names the training of weights of status 'train', and of no others")
+        return self
 
 
 class SystemEntry(Options):

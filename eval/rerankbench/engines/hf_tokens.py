@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerankbench.errors import EngineError, OverLengthError
-from rerankbench.records import Message
+from rerankbench.records import Chat, Prompt
 
 Ids = NDArray[np.int32]
 _MEMO_BYTES = 64 << 20
@@ -47,8 +47,8 @@ class HfTokens:
     def has_chat_template(self) -> bool:
         return bool(self.tokenizer.chat_template)
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
-        """The chat as the model's template writes it, up to where the answer begins, thinking off.
+    def render_chat(self, chat: Chat) -> str:
+        """The chat as the model's template writes it, with the answer's beginning behind it.
 
         Raises:
             EngineError: the tokenizer has no template, or the template refuses these messages.
@@ -57,12 +57,12 @@ class HfTokens:
             raise EngineError("This model's tokenizer has no chat template.", hint="Use a prompt without a chat, or a chat model.")
         from jinja2 import TemplateError
 
-        turns = [{"role": m.role, "content": m.content} for m in messages]
+        turns = [{"role": m.role, "content": m.content} for m in chat.messages]
         try:
-            text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+            text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=chat.thinking)
         except TemplateError as error:
-            raise EngineError(f"The model's chat template refuses roles {[m.role for m in messages]}: {error}") from error
-        return str(text)
+            raise EngineError(f"The model's chat template refuses roles {[m.role for m in chat.messages]}: {error}") from error
+        return str(text) + chat.answer
 
     def encode(self, texts: Sequence[str], *, special: bool = True) -> list[Ids]:
         """Token ids of each text; what was asked before is remembered. Nothing is cut.
@@ -94,6 +94,33 @@ class HfTokens:
             if len(self._encode([text[:end]], self._add_special_tokens)[0]) <= max_tokens:
                 return text[:end]
         raise OverLengthError(f"{max_tokens} tokens hold no text at all: the tokenizer adds {len(self._before + self._after)} of its own.")
+
+    def label_ids(self, labels: Sequence[str], *, at_start: bool = False) -> list[int]:
+        """The one token of each label where it goes on behind a text.
+
+        A vocabulary of sentencepiece marks where words begin (``▁``), and encoding a label alone would begin one: there ``"A"`` is the
+        piece ``A``, as behind ``[``, and ``" true"`` the piece ``▁true``.
+
+        Args:
+            at_start: The label is the first of an encoder-decoder model's answer, where a word begins without a blank.
+
+        Raises:
+            EngineError: a label is not exactly one token.
+        """
+        marks_words = "▁" in "".join(self.tokenizer.tokenize(" a"))
+        return [self._marked_label_id(label, at_start) if marks_words else self._label_id(label) for label in labels]
+
+    def prompt_ids(self, prompts: Sequence[Prompt]) -> list[Ids]:
+        """Token ids of prompts: a raw one with the tokenizer's special tokens, a chat with those that its template writes.
+
+        Raises:
+            EngineError: a prompt has not a single token, so that nothing can follow it; or a chat cannot be rendered.
+        """
+        ids = [self.encode([p])[0] if isinstance(p, str) else self.encode([self.render_chat(p)], special=False)[0] for p in prompts]
+        empty = next((position for position, i in enumerate(ids) if not len(i)), None)
+        if empty is not None:
+            raise EngineError(f"An empty prompt cannot be continued: number {empty + 1} has not a single token.")
+        return ids
 
     def check_lengths(self, counts: Sequence[int], max_tokens: int | None = None) -> None:
         """
@@ -130,6 +157,28 @@ class HfTokens:
             return_token_type_ids=False,
             return_offsets_mapping=offsets,
             verbose=False,
+        )
+
+    def _label_id(self, label: str) -> int:
+        ids = self._call([label], special=False)["input_ids"][0]
+        # Some tokenizers begin a word by themselves here too: then the token says more than the label.
+        if len(ids) != 1 or self.tokenizer.decode(ids, clean_up_tokenization_spaces=False) != label:
+            raise self._not_one_token(label)
+        return int(ids[0])
+
+    def _marked_label_id(self, label: str, at_start: bool) -> int:
+        piece = label.replace(" ", "▁")
+        if at_start and label and not piece.startswith("▁") and label not in self.tokenizer.get_added_vocab():
+            piece = f"▁{piece}"
+        found = self.tokenizer.backend_tokenizer.token_to_id(piece)
+        if found is None:
+            raise self._not_one_token(label)
+        return int(found)
+
+    def _not_one_token(self, label: str) -> EngineError:
+        return EngineError(
+            f"Label {label!r} is not exactly one token of this model: alone it reads as {self.tokenizer.tokenize(label)}.",
+            hint="A label is scored as the next token: choose labels that are single tokens, blank included where a word begins.",
         )
 
     def _added(self) -> tuple[list[int], list[int]]:
@@ -187,8 +236,8 @@ class ReadsTokens:
     def has_chat_template(self) -> bool:
         return self.tokens.has_chat_template
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
-        return self.tokens.render_chat(messages)
+    def render_chat(self, chat: Chat) -> str:
+        return self.tokens.render_chat(chat)
 
 
 def load_tokenizer(folder: Path) -> Any:

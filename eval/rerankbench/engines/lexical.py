@@ -22,7 +22,7 @@ from pydantic import Field
 
 from rerankbench import config
 from rerankbench.protocols import Floats
-from rerankbench.records import Call, Prompt
+from rerankbench.records import Call, Finish, Prompt
 
 _FUNCTION_WORDS = """
     a about above after again against ain all also although always am among an and any are aren as at be because been before being
@@ -88,9 +88,9 @@ class LexicalEngine:
                 vectors[row, list(slots)] = [v / norm for v in slots.values()]
         return vectors
 
-    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Call]:
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int, stop: Sequence[str] = ()) -> list[Call]:
         """Answer listwise prompts by BM25 within the window. A token is a word between blanks here."""
-        return [self._answer(prompt, max_tokens) for prompt in prompts]
+        return [self._answer(prompt, max_tokens, stop) for prompt in prompts]
 
     def synchronise(self) -> None:
         """There is no device."""
@@ -118,15 +118,27 @@ class LexicalEngine:
             self._codes[word] = code
         return code
 
-    def _answer(self, prompt: Prompt, max_tokens: int) -> Call:
+    def _answer(self, prompt: Prompt, max_tokens: int, stop: Sequence[str]) -> Call:
         start = time.perf_counter()
         window = read_window(prompt)
         if window is None:
             text = "This prompt holds no numbered passages with a search query that word overlap could read."
         else:
             text = " > ".join(f"[{position + 1}]" for position in order_by_overlap(window.query, window.passages))
-        answer = text.split(" ")[:max_tokens]
-        return Call(count_words(prompt), len(answer), time.perf_counter() - start, text=" ".join(answer))
+        return ended(text, prompt, max_tokens, stop, start)
+
+
+def ended(text: str, prompt: Prompt, max_tokens: int, stop: Sequence[str], start: float) -> Call:
+    """An answer cut as a model's would end: before the first stop text, or after `max_tokens` words between blanks.
+
+    Args:
+        start: When the work on it began, by `time.perf_counter`.
+    """
+    kept = " ".join(text.split(" ")[:max_tokens])
+    cut = min((at for at in map(kept.find, filter(None, stop)) if at >= 0), default=None)
+    finish: Finish = "length" if cut is None and len(kept) < len(text) else "stop"
+    kept = kept[:cut]
+    return Call(count_words(prompt), len(kept.split(" ")), time.perf_counter() - start, text=kept, finish=finish)
 
 
 def words(text: str) -> list[str]:
@@ -157,7 +169,7 @@ def stem(word: str) -> str:
 
 def count_words(prompt: Prompt) -> int:
     """Words between blanks, over all messages of a chat."""
-    return len(prompt.split()) if isinstance(prompt, str) else sum(len(m.content.split()) for m in prompt)
+    return len(prompt.split()) if isinstance(prompt, str) else sum(len(m.content.split()) for m in prompt.messages)
 
 
 class Window(NamedTuple):
@@ -178,7 +190,7 @@ def read_window(prompt: Prompt) -> Window | None:
     Identifiers count only at the start of a line (of a message) and in the sequence 1, 2, 3 …, so that ``[3]`` or ``[2] > [1]`` within
     a passage is text. The query is what follows the last line that starts with ``Search Query:``.
     """
-    turns = [prompt] if isinstance(prompt, str) else [m.content for m in prompt if m.role == "user"]
+    turns = [prompt] if isinstance(prompt, str) else [m.content for m in prompt.messages if m.role == "user"]
     body = "\n".join(turns)
     query_lines = list(_QUERY_LINE.finditer(body))
     if not query_lines:

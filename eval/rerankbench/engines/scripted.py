@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rerankbench import config
-from rerankbench.engines.lexical import count_words, read_window
+from rerankbench.engines.lexical import ended, read_window
 from rerankbench.protocols import Floats
-from rerankbench.records import Call, Prompt
+from rerankbench.records import Call, Chat, Prompt
 
 Mode = Literal["echo", "reverse", "seeded", "noisy", "fixed"]
 
@@ -87,9 +87,9 @@ class ScriptedEngine:
                 vectors[row] = drawn / np.linalg.norm(drawn)
         return vectors
 
-    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Call]:
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int, stop: Sequence[str] = ()) -> list[Call]:
         """A token is a word between blanks here; longer answers are cut."""
-        return [self._call(prompt, max_tokens) for prompt in prompts]
+        return [self._call(prompt, max_tokens, stop) for prompt in prompts]
 
     def synchronise(self) -> None:
         """There is no device."""
@@ -97,11 +97,10 @@ class ScriptedEngine:
     def close(self) -> None:
         """There is nothing to give back; `requests` stays readable."""
 
-    def _call(self, prompt: Prompt, max_tokens: int) -> Call:
+    def _call(self, prompt: Prompt, max_tokens: int, stop: Sequence[str]) -> Call:
         start = time.perf_counter()
         self._note(Request("generate", prompt))
-        answer = self._answer(prompt).split(" ")[:max_tokens]
-        return Call(count_words(prompt), len(answer), time.perf_counter() - start, text=" ".join(answer))
+        return ended(self._answer(prompt), prompt, max_tokens, stop, start)
 
     def _answer(self, prompt: Prompt) -> str:
         if self.options.mode == "fixed":
@@ -139,5 +138,11 @@ class ScriptedEngine:
 
 
 def _digest(asked: Prompt, seed: int = 0) -> bytes:
-    text = asked if isinstance(asked, str) else "\x1e".join(f"{m.role}\x1f{m.content}" for m in asked)
+    text = asked if isinstance(asked, str) else _flat(asked)
     return sha256((f"{seed}\x1d" if seed else "").encode() + text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _flat(chat: Chat) -> str:
+    """Everything that a chat holds, as one text."""
+    turns = [f"{m.role}\x1f{m.content}" for m in chat.messages]
+    return "\x1e".join([*turns, *(["thinking"] if chat.thinking else []), *([chat.answer] if chat.answer else [])])

@@ -14,7 +14,7 @@ from pydantic import Field
 from rerankbench import config
 from rerankbench.engines import weights
 from rerankbench.engines.hf_tokens import HfTokens, Ids, ReadsTokens
-from rerankbench.engines.transformers_local import choose_device
+from rerankbench.engines.transformers_models import choose_device
 from rerankbench.errors import EngineError
 from rerankbench.protocols import Floats
 

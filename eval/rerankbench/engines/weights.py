@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
@@ -19,6 +19,16 @@ from rerankbench.errors import EngineError, MissingExtra, MissingWeights
 
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 _MODEL_FILES = frozenset({".json", ".txt", ".model", ".jinja", ".safetensors", ".bin", ".pt", ".py", ".vocab", ".tiktoken", ".spm"})
+_TOKENIZER_FILES = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "*.jinja",
+    "*.tiktoken",
+)
 _DOWNLOADED = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.tiktoken")
 
 
@@ -39,16 +49,14 @@ def directory_fingerprint(path: Path) -> str:
     Configuration, tokenizer and weights count, sub-folders included; hidden files, read-mes and Python caches do not. Links are
     followed, so a folder of links (the hub's cache) has the fingerprint of its copy.
     """
-    total = sha256()
-    for file in sorted(_model_files(path), key=lambda f: f.relative_to(path).as_posix()):
-        stat = file.stat()
-        content = _file_sha256(str(file.resolve()), stat.st_size, stat.st_mtime_ns)
-        total.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode("utf-8", "surrogateescape"))
-    return total.hexdigest()
+    return _sha256_of(path, _model_files(path))
 
 
-def hub_commit(model: str, revision: str) -> str:
+def hub_commit(model: str, revision: str, *, needs: str = "config.json") -> str:
     """The commit, 40 hexadecimal digits, that `revision` of a hub model stands for: in the local cache, else on the hub.
+
+    Args:
+        needs: A file without which the cache does not count.
 
     Raises:
         MissingWeights: not in the cache, and the hub cannot be asked, does not answer in time, or does not have it.
@@ -56,7 +64,7 @@ def hub_commit(model: str, revision: str) -> str:
     if not _HUB_NAME.fullmatch(model) or ".." in model:
         raise MissingWeights(f"Model {model!r} is neither a folder that exists nor a name on the hub ('owner/name').")
     try:
-        return hub.resolve_commit(model, revision, "model", needs="config.json")
+        return hub.resolve_commit(model, revision, "model", needs=needs)
     except hub.HubUnreachable as error:
         raise _missing(model, revision, error.message) from error
 
@@ -72,6 +80,34 @@ def model_folder(model: str, revision: str) -> Path:
     commit = hub_commit(model, revision)
     snapshot = hub.snapshot_folder(model, commit, "model")
     return snapshot if _has_weights(snapshot) else _download(model, commit)
+
+
+def tokenizer_folder(tokenizer: str) -> Path:
+    """The folder with a tokenizer's files: the given one, the hub cache's, or a fresh download into that cache.
+
+    Raises:
+        MissingWeights: not at hand and not to be had now.
+    """
+    if _is_folder(tokenizer):
+        return Path(tokenizer)
+    commit = hub_commit(tokenizer, "main", needs="tokenizer_config.json")
+    snapshot = hub.snapshot_folder(tokenizer, commit, "model")
+    if (snapshot / "tokenizer_config.json").is_file():
+        return snapshot
+    return _fetched(tokenizer, commit, _TOKENIZER_FILES)
+
+
+def tokenizer_fingerprint(tokenizer: str) -> dict[str, str]:
+    """What identifies a tokenizer's files: the commit of a hub model, the hash of those in a folder.
+
+    Raises:
+        MissingWeights: neither at hand nor to be asked for now.
+    """
+    if not _is_folder(tokenizer):
+        return {"tokenizer_commit": hub_commit(tokenizer, "main", needs="tokenizer_config.json")}
+    folder = Path(tokenizer)
+    files = {file for pattern in _TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()}
+    return {"tokenizer_sha256": _sha256_of(folder, files)}
 
 
 def require(engine: str, extra: str, *packages: str) -> None:
@@ -141,6 +177,15 @@ def _model_files(path: Path) -> Iterator[Path]:
             yield file
 
 
+def _sha256_of(folder: Path, files: Iterable[Path]) -> str:
+    total = sha256()
+    for file in sorted(files, key=lambda f: f.relative_to(folder).as_posix()):
+        stat = file.stat()
+        content = _file_sha256(str(file.resolve()), stat.st_size, stat.st_mtime_ns)
+        total.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
 @lru_cache(maxsize=4096)
 def _file_sha256(path: str, size: int, mtime_ns: int) -> str:
     """Hash of one file. Size and time of change are in the key: a plan asks for the same gigabytes once a table cell."""
@@ -170,6 +215,18 @@ def _has_weights(snapshot: Path) -> bool:
 
 
 def _download(model: str, commit: str) -> Path:
+    for patterns in (_DOWNLOADED, (*_DOWNLOADED, "pytorch_model*.bin")):  # the old format only where there is no other
+        snapshot = _fetched(model, commit, patterns)
+        if _has_weights(snapshot):
+            return snapshot
+    raise _missing(model, commit, "the hub's repository holds no weights that could be loaded (safetensors or PyTorch)")
+
+
+def _fetched(model: str, commit: str, patterns: tuple[str, ...]) -> Path:
+    """
+    Raises:
+        MissingWeights: the hub may not be asked, or does not answer.
+    """
     if hub.is_offline():
         raise _missing(model, commit, "the environment says offline, so nothing was downloaded")
     try:
@@ -177,10 +234,6 @@ def _download(model: str, commit: str) -> Path:
     except ImportError as error:
         raise MissingExtra(f"downloading model {model!r}", "hub", str(error)) from error
     try:
-        for patterns in (_DOWNLOADED, (*_DOWNLOADED, "pytorch_model*.bin")):  # the old format only where there is no other
-            snapshot = Path(snapshot_download(model, revision=commit, cache_dir=hub.cache_folder(), allow_patterns=list(patterns)))
-            if _has_weights(snapshot):
-                return snapshot
+        return Path(snapshot_download(model, revision=commit, cache_dir=hub.cache_folder(), allow_patterns=list(patterns)))
     except hub.client_errors() as error:
         raise _missing(model, commit, f"the download failed ({type(error).__name__})") from error
-    raise _missing(model, commit, "the hub's repository holds no weights that could be loaded (safetensors or PyTorch)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,17 +10,18 @@ from pathlib import Path
 from typing import Literal
 
 from rerankbench import records
-from rerankbench.config import YamlFile, fingerprint, read_yaml, validate
+from rerankbench.config import fingerprint, read_yaml, validate
 from rerankbench.errors import ConfigError, nearest
-from rerankbench.prompts.schema import ForEachDocument, PromptFile, Turn
+from rerankbench.prompts.check import check
+from rerankbench.prompts.schema import ForEachDocument, Kind, PromptFile
 from rerankbench.prompts.template import Template
-from rerankbench.records import Message
+from rerankbench.records import Chat, Message
 
-__all__ = ["Prompt", "load", "names"]
+__all__ = ["Kind", "Prompt", "load", "names"]
 
 _HERE = Path(__file__).parent
-_EVERYWHERE = frozenset({"query", "count", "end_token"})
-_PER_DOCUMENT = _EVERYWHERE | {"number", "text"}
+_DOCUMENTS: Mapping[Kind, int] = {"query": 0, "pointwise": 1, "pairwise": 2}
+"""How many documents a prompt shows, where its kind says."""
 
 
 def names() -> list[str]:
@@ -45,7 +47,7 @@ def load(name: str) -> Prompt:
         path = _HERE / f"{name}.yaml"
     file = read_yaml(path)
     prompt = Prompt(validate(PromptFile, file.data, file.place))
-    _check(prompt, file)
+    check(prompt.file, file)
     return prompt
 
 
@@ -65,8 +67,7 @@ class Prompt:
         return self.file.name
 
     @property
-    def kind(self) -> Literal["listwise", "query"]:
-        """``listwise`` shows query and documents, ``query`` the query alone."""
+    def kind(self) -> Kind:
         return self.file.kind
 
     @property
@@ -89,25 +90,57 @@ class Prompt:
         """The prompt in the wording of `benchmark`, or in the default one (see `generic`)."""
         return replace(self, benchmark=benchmark)
 
-    def render(self, query: str, documents: Sequence[str] = (), *, end_token: str = "") -> records.Prompt:
-        """Show `query` and `documents`, numbered from 1, in the order given.
+    def identifiers(self, count: int) -> tuple[str, ...]:
+        """What ``{number}`` is for each of `count` documents: 1, 2, … or A, B, …
+
+        Raises:
+            ConfigError: the alphabet is too short.
+        """
+        if self.file.identifiers == "digits":
+            return tuple(map(str, range(1, count + 1)))
+        if count > len(string.ascii_uppercase):
+            raise ConfigError(f"Prompt {self.name!r} names documents by letters, and cannot show {count} of them.")
+        return tuple(string.ascii_uppercase[:count])
+
+    def render(
+        self, query: str, documents: Sequence[str] = (), *, end_token: str = "", values: Mapping[str, str] | None = None
+    ) -> records.Prompt:
+        """Show `query` and `documents`, with their identifiers, in the order given.
 
         Args:
             documents: As they are to be shown: nothing is cut here.
             end_token: The model's, for prompts that write it out.
+            values: Of every placeholder that the file calls `given`; they may also replace wordings of its own.
 
         Returns:
             A chat, or the raw text of a prompt that is no chat.
+
+        Raises:
+            ConfigError: the prompt's kind shows another number of documents, or `values` lacks or has one that it should not.
         """
-        values = {**self.values, "query": query, "count": str(len(documents)), "end_token": end_token}
-        each = [{**values, "number": str(i), "text": text} for i, text in enumerate(documents, start=1)]
+        self._check(len(documents), values or {})
+        own = {**self.values, "query": query, "count": str(len(documents)), "end_token": end_token, **(values or {})}
+        each = [{**own, "number": i, "text": text} for i, text in zip(self.identifiers(len(documents)), documents, strict=True)]
+        if self.kind == "pointwise":
+            own["text"] = documents[0]
         layout = self._layout
         if layout.document is not None:
-            values["documents"] = self.file.separator.join([layout.document.fill(v) for v in each])
+            own["documents"] = self.file.separator.join([layout.document.fill(v) for v in each])
         if layout.text is not None:
-            return layout.text.fill(values)
-        rounds = [(turns, each if per_document else [values]) for turns, per_document in layout.sections]
-        return tuple(Message(role, template.fill(v)) for turns, times in rounds for v in times for role, template in turns)
+            return layout.text.fill(own)
+        rounds = [(turns, each if per_document else [own]) for turns, per_document in layout.sections]
+        messages = tuple(Message(role, template.fill(v)) for turns, times in rounds for v in times for role, template in turns)
+        return Chat(messages, self.file.thinking, self.file.answer)
+
+    def _check(self, count: int, values: Mapping[str, str]) -> None:
+        expected = _DOCUMENTS.get(self.kind, count)
+        if count != expected:
+            raise ConfigError(f"Prompt {self.name!r} is of kind {self.kind!r} and shows {expected} documents, got {count}.")
+        given = self.file.given
+        for name in [n for n in given if n not in values]:
+            raise ConfigError(f"Prompt {self.name!r} shows {{{name}}}, which nothing before it gives. {nearest(name, values)}")
+        for name in [n for n in values if n not in given and n not in self.values]:
+            raise ConfigError(f"Prompt {self.name!r} has no place for {name!r}. {nearest(name, [*given, *self.values])}")
 
     @cached_property
     def _layout(self) -> _Layout:
@@ -127,68 +160,3 @@ class _Layout:
     document: Template | None
     text: Template | None
     sections: tuple[tuple[tuple[tuple[Literal["system", "user", "assistant"], Template], ...], bool], ...]
-
-
-def _check(prompt: Prompt, file: YamlFile) -> None:
-    """Refuse placeholders that nothing fills, values that fill none, and a prompt that would not show what it is for."""
-    written = prompt.file
-    if (written.text is None) == (not written.messages):
-        raise ConfigError(f"{file.path}: expected either 'text' or 'messages'")
-    used = _placeholders(written, file)
-    shown = used.once | used.per_document
-    if "query" not in shown:
-        raise ConfigError(f"{file.path}: the placeholder {{query}} is missing: the query would not be shown")
-    if ("documents" in used.once) != (written.document is not None):
-        raise ConfigError(f"{file.path}: the placeholder {{documents}} and the key 'document' (one document's line) need each other")
-    if (written.kind == "listwise") != (used.per_document != frozenset()):
-        expected = "show documents, by {documents} or 'for_each_document'" if written.kind == "listwise" else "show no documents"
-        raise ConfigError(f"{file.path}: a prompt of kind {written.kind!r} must {expected}")
-    if used.per_document and "text" not in used.per_document:
-        raise ConfigError(f"{file.path}: the placeholder {{text}} is missing: the documents' texts would not be shown")
-    own = shown - _PER_DOCUMENT - {"documents"}
-    for key, values in [(("default",), written.default), *((("benchmarks", b), v) for b, v in written.benchmarks.items())]:
-        _check_values(own, values, file.place(key))
-
-
-def _check_values(own: frozenset[str], values: Mapping[str, str], place: str) -> None:
-    for name in sorted(own - set(values)):
-        raise ConfigError(f"{place}: the placeholder {{{name}}} has no value here. {nearest(name, values)}")
-    for name in sorted(set(values) - own):
-        raise ConfigError(f"{place}: the value {name!r} fills no placeholder. {nearest(name, own)}")
-
-
-@dataclass(frozen=True)
-class _Used:
-    """Placeholders of the texts that are said once, and of those said once a document."""
-
-    once: frozenset[str]
-    per_document: frozenset[str]
-
-
-def _placeholders(written: PromptFile, file: YamlFile) -> _Used:
-    own = set(written.default).union(*written.benchmarks.values())
-    once: set[str] = set()
-    per_document: set[str] = set()
-    if written.text is not None:
-        once |= _found(written.text, own | _EVERYWHERE | {"documents"}, file.place(("text",)))
-    if written.document is not None:
-        per_document |= _found(written.document, own | _PER_DOCUMENT, file.place(("document",)))
-    for i, message in enumerate(written.messages):
-        if isinstance(message, Turn):
-            once |= _found(message.content, own | _EVERYWHERE | {"documents"}, file.place(("messages", i, "content")))
-        else:
-            for j, turn in enumerate(message.for_each_document):
-                place = file.place(("messages", i, "for_each_document", j, "content"))
-                per_document |= _found(turn.content, own | _PER_DOCUMENT, place)
-    return _Used(frozenset(once), frozenset(per_document))
-
-
-def _found(text: str, valid: set[str] | frozenset[str], place: str) -> frozenset[str]:
-    """The placeholders of one text."""
-    try:
-        found = Template.parse(text).placeholders
-    except ValueError as error:
-        raise ConfigError(f"{place}: {error}", hint="A brace that is meant as text is written twice: {{ or }}.") from error
-    for name in sorted(found - valid):
-        raise ConfigError(f"{place}: nothing fills the placeholder {{{name}}}. {nearest(name, valid)}")
-    return found

@@ -23,8 +23,11 @@ class BaseRanker:
     """
 
     Options: ClassVar[type[Options]] = NoOptions
-    needs: ClassVar[tuple[type, ...]] = ()
     reads_text: ClassVar[bool] = True
+
+    @classmethod
+    def needs(cls, options: object) -> tuple[type, ...]:  # noqa: ARG003 the contract of all rankers
+        return ()
 
     @classmethod
     def build(cls, options: object, parts: Parts) -> Self:  # noqa: ARG003 the contract of all rankers

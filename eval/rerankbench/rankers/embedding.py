@@ -22,7 +22,8 @@ from rerankbench.config import Options
 from rerankbench.cutting import cut_before_end
 from rerankbench.errors import ConfigError, EngineError, OverLengthError, nearest
 from rerankbench.protocols import Floats, Parts, TextEmbedder, Timer, Tokens, Workload
-from rerankbench.rankers.inputs import ChatTemplateUse, Fitter, Input, Overflow, cut_documents, text_renderer, words_read
+from rerankbench.rankers.inputs import ChatTemplateUse, Fitter, Input, text_renderer
+from rerankbench.rankers.texts import Overflow, Reader, TextLimits, words_read
 from rerankbench.records import Call, CandidateList, Defect, DefectKind, Ranked, Ranking
 
 PROFILES: Mapping[str, Mapping[str, str]] = {
@@ -73,7 +74,6 @@ class EmbeddingRanker:
 
     Options = EmbeddingOptions
     name: ClassVar[str] = "embedding"
-    needs: ClassVar[tuple[type, ...]] = (TextEmbedder,)
     reads_text: ClassVar[bool] = True
 
     def __init__(self, embedder: TextEmbedder, options: EmbeddingOptions, prompt: prompts.Prompt, clock: Timer) -> None:
@@ -83,9 +83,14 @@ class EmbeddingRanker:
         self.prompt = prompt
         self._options = options
         self._embedder = embedder
+        self._reader = Reader(TextLimits(max_words=options.max_words), "", embedder)
         self._clock = clock
         self._to_text = text_renderer(embedder, options.chat_template)
         self._tokens = embedder if isinstance(embedder, Tokens) else None
+
+    @classmethod
+    def needs(cls, options: object) -> tuple[type, ...]:  # noqa: ARG003 the contract of all rankers
+        return (TextEmbedder,)
 
     @classmethod
     def prompt_for(cls, options: EmbeddingOptions, benchmark: str) -> prompts.Prompt:
@@ -165,11 +170,11 @@ class EmbeddingRanker:
         return self._clock.span(name, query_ids=ids)
 
     def _documents(self, batch: Sequence[CandidateList]) -> tuple[_Documents, list[tuple[Defect, ...]]]:
-        cut = [cut_documents(c, self._options.max_words) for c in batch]
+        read = [self._reader.read(c) for c in batch]
         row_of: dict[str, int] = {}
-        rows = [[row_of.setdefault(text, len(row_of)) for text in texts] for texts, _ in cut]
+        rows = [[row_of.setdefault(text, len(row_of)) for text in one.documents] for one in read]
         texts = list(row_of)
-        return _Documents(texts, [text + self._options.end_token for text in texts], rows), [defects for _, defects in cut]
+        return _Documents(texts, [text + self._options.end_token for text in texts], rows), [one.defects for one in read]
 
     def _input(self, candidates: CandidateList, texts: Sequence[str]) -> Input:
         shown = tuple(texts[: self._options.documents_in_prompt]) if self._options.mode == "listwise" else ()
@@ -179,7 +184,9 @@ class EmbeddingRanker:
         return self._to_text(self.prompt.render(query, documents, end_token=self._options.end_token))
 
     def _fitter(self, tokens: Tokens) -> Fitter:
-        return Fitter(self._render, self._to_text, tokens, tokens.max_tokens, self._options.overflow)
+        return Fitter(
+            lambda query, documents, _: self._render(query, documents), self._to_text, tokens, tokens.max_tokens, self._options.overflow
+        )
 
     def _fit_documents(self, documents: _Documents, tokens: Tokens, ids: Sequence[str]) -> _Documents:
         """Count every document, in one call, and cut those that are too long from the right; the end token stays."""

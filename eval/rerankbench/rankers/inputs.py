@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from rerankbench.cutting import first_words
 from rerankbench.errors import ConfigError, OverLengthError
 from rerankbench.protocols import ChatTemplate, Tokens
 from rerankbench.rankers.fit import shorten
-from rerankbench.records import CandidateList, Defect, DefectKind, Prompt, Query
+from rerankbench.rankers.texts import Overflow
+from rerankbench.records import Defect, DefectKind, Prompt, Query
 
-Overflow = Literal["shorten", "truncate", "error"]
 ChatTemplateUse = Literal["auto", "always", "never"]
 
 
@@ -22,6 +21,7 @@ class Input:
 
     Attributes:
         documents: The texts in it, as cut so far.
+        values: Of the prompt's placeholders besides query and documents.
         tokens: Its length; 0 where the engine does not count.
         defects: What had to be done to make it fit.
     """
@@ -29,31 +29,9 @@ class Input:
     query: Query
     documents: tuple[str, ...]
     prompt: Prompt
+    values: Mapping[str, str] = field(default_factory=dict)
     tokens: int = 0
     defects: tuple[Defect, ...] = ()
-
-
-def cut_documents(candidates: CandidateList, max_words: int) -> tuple[list[str], tuple[Defect, ...]]:
-    """Every candidate's first `max_words` words, joined by single spaces; cut and empty documents are counted.
-
-    Raises:
-        DataError: a document's text is not at hand.
-    """
-    cut = [first_words(d.contents, max_words) for d in candidates.documents]
-    texts = [text for text, _ in cut]
-    shortened = sum(was_cut for _, was_cut in cut)
-    empty = texts.count("")
-    defects = []
-    if shortened:
-        defects.append(Defect(DefectKind.SHORTENED, f"documents cut to their first {max_words} words", shortened))
-    if empty:
-        defects.append(Defect(DefectKind.EMPTY_DOCUMENT, "documents without a word", empty))
-    return texts, tuple(defects)
-
-
-def words_read(candidates: CandidateList, max_words: int) -> list[int]:
-    """How many words of each candidate are read, for estimates."""
-    return [min(len(d.contents.split()), max_words) for d in candidates.documents]
 
 
 def text_renderer(engine: object, use: ChatTemplateUse) -> Callable[[Prompt], str]:
@@ -67,7 +45,7 @@ def text_renderer(engine: object, use: ChatTemplateUse) -> Callable[[Prompt], st
         return lambda prompt: prompt if isinstance(prompt, str) else render(prompt)
     if use == "always":
         raise ConfigError(f"chat_template: always, but the engine {type(engine).__name__} has no chat template", hint="Say auto or never.")
-    return lambda prompt: prompt if isinstance(prompt, str) else "\n".join(m.content for m in prompt)
+    return lambda prompt: prompt if isinstance(prompt, str) else "\n".join(m.content for m in prompt.messages) + prompt.answer
 
 
 @dataclass(frozen=True)
@@ -75,14 +53,14 @@ class Fitter:
     """Makes prompts fit an engine that counts tokens.
 
     Attributes:
-        render: Query text and documents to a prompt.
+        render: Query text, documents and other values to a prompt.
         to_text: A prompt as the one text that the engine reads.
         limit: Tokens that a prompt may have.
         overflow: ``shorten`` cuts the documents evenly and keeps the query; ``truncate`` cuts the text from the right, as engines do
             when they are told to, and may lose the query; ``error`` stops.
     """
 
-    render: Callable[[str, Sequence[str]], Prompt]
+    render: Callable[[str, Sequence[str], Mapping[str, str]], Prompt]
     to_text: Callable[[Prompt], str]
     tokens: Tokens
     limit: int
@@ -107,7 +85,7 @@ class Fitter:
         raise self._too_long(long, "Set overflow to shorten or truncate, show fewer documents, or lower max_words.")
 
     def _shorten(self, long: Input) -> Input:
-        cut = shorten(long.query.text, long.documents, lambda query, documents: self._count(query, documents) <= self.limit)
+        cut = shorten(long.query.text, long.documents, lambda query, documents: self._count(query, documents, long.values) <= self.limit)
         if cut is None:
             raise self._too_long(long, "Even without a word of query and documents it is: the instruction alone is too long.")
         made = f"prompt of {long.tokens} tokens made to fit {self.limit}"
@@ -118,8 +96,9 @@ class Fitter:
         if cut.query_words is not None:
             words = len(long.query.text.split())
             defects.append(Defect(DefectKind.OVER_LENGTH, f"{made}: the query cut to its first {cut.query_words} of {words} words"))
-        prompt = self.render(cut.query, cut.documents)
-        return replace(long, documents=cut.documents, prompt=prompt, tokens=self._count(cut.query, cut.documents), defects=tuple(defects))
+        prompt = self.render(cut.query, cut.documents, long.values)
+        tokens = self._count(cut.query, cut.documents, long.values)
+        return replace(long, documents=cut.documents, prompt=prompt, tokens=tokens, defects=tuple(defects))
 
     def _truncate(self, long: Input, text: str) -> Input:
         cut = self.tokens.truncate(text, self.limit)
@@ -130,8 +109,8 @@ class Fitter:
         detail = f"{long.tokens - self.limit} of {long.tokens} tokens cut from the right, {seen}"
         return replace(long, prompt=cut, tokens=self.tokens.count_tokens([cut])[0], defects=(Defect(DefectKind.TRUNCATED, detail),))
 
-    def _count(self, query: str, documents: Sequence[str]) -> int:
-        return self.tokens.count_tokens([self.to_text(self.render(query, documents))])[0]
+    def _count(self, query: str, documents: Sequence[str], values: Mapping[str, str]) -> int:
+        return self.tokens.count_tokens([self.to_text(self.render(query, documents, values))])[0]
 
     def _too_long(self, long: Input, hint: str) -> OverLengthError:
         return OverLengthError(f"Query {long.query.id!r}: its prompt has {long.tokens} tokens, the limit is {self.limit}.", hint=hint)

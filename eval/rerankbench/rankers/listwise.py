@@ -1,30 +1,33 @@
-"""Listwise generation over sliding windows (RankGPT, RankQwen3): a language model writes the order of each window.
+"""Listwise reranking over sliding windows: a language model puts each window in order.
 
-Lists advance in lock step: one engine call holds the same step of every query of the batch, and what one list gets does not depend on
-the others. Answers are repaired by the rule of `permutation`, and every repair is counted.
+RankGPT, RankQwen3, RankVicuna and RankZephyr write the order; Rearank and ReasonRank reason before they write it; FirstMistral
+never writes it: the order is that of the scores of the first identifier.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from rerankbench import prompts
-from rerankbench.config import Options
-from rerankbench.errors import ConfigError, EngineError
-from rerankbench.protocols import Parts, TextGenerator, Timer, Tokens, Workload
-from rerankbench.rankers.inputs import Fitter, Input, Overflow, cut_documents, text_renderer, words_read
-from rerankbench.rankers.permutation import parse_permutation
+from rerankbench.errors import ConfigError, RankingError
+from rerankbench.protocols import Parts, PatternGenerator, TextGenerator, TokenScorer, Workload
+from rerankbench.rankers.asking import Answered, Question
+from rerankbench.rankers.permutation import parse_permutation, tagged_answer
+from rerankbench.rankers.stepwise import ListProgram, OneList, PromptOptions, StepwiseRanker, refusal
+from rerankbench.rankers.texts import largest, words_read
 from rerankbench.rankers.windows import check, windows
-from rerankbench.records import Call, CandidateList, Defect, Ranked, Ranking
+from rerankbench.records import CandidateList, Defect, DefectKind, Ranking
+
+CAPABILITY = {"generate": TextGenerator, "pattern": PatternGenerator, "first-token": TokenScorer}
 
 
-class ListwiseOptions(Options):
+class ListwiseOptions(PromptOptions):
     """The defaults are the paper's RankQwen3.
 
     Attributes:
@@ -33,9 +36,11 @@ class ListwiseOptions(Options):
         passes: How often the windows run over the whole list.
         initial_order: The order in which the first pass meets the list.
         seed: Of the random initial order; each query draws its own, whatever else is in the batch.
-        max_words: A document's words that are shown.
-        max_new_tokens: Of an answer. 20 identifiers take about 90 tokens of Qwen3.
-        overflow: What happens to a prompt that leaves no room for the answer, where the engine counts tokens (see `Fitter`).
+        max_new_tokens: Of an answer. 20 identifiers take about 90 tokens of Qwen3; reasoning takes thousands.
+        decoding: How the order is had. ``generate``: written freely; ``pattern``: written, held to as many valid identifiers as there are
+            documents (one may still come twice); ``first-token``: by falling score of each document's identifier as the next token, for
+            prompts that begin the answer.
+        answer: Where a written order stands: in the whole output (``plain``), or in the ``<answer>`` behind the reasoning (``tagged``).
     """
 
     prompt: str = "rankqwen3"
@@ -44,62 +49,52 @@ class ListwiseOptions(Options):
     passes: int = Field(default=1, ge=1)
     initial_order: Literal["initial", "reverse", "random"] = "initial"
     seed: int = 0
-    max_words: int = Field(default=300, ge=1)
     max_new_tokens: int = Field(default=128, ge=1)
-    overflow: Overflow = "shorten"
+    decoding: Literal["generate", "pattern", "first-token"] = "generate"
+    answer: Literal["plain", "tagged"] = "plain"
 
     @model_validator(mode="after")
-    def _windows_visit_every_document(self) -> Self:
+    def _go_together(self) -> Self:
         try:
             check(self.window, self.step)
         except ConfigError as error:
             raise ValueError(error.message) from error
+        if self.answer == "tagged" and self.decoding != "generate":
+            raise ValueError(f"decoding {self.decoding!r} leaves no room for reasoning: answer 'tagged' needs decoding 'generate'")
         return self
 
 
-class ListwiseRanker:
-    """Ranks by a language model's answers; gives an order without scores.
-
-    Args:
-        clock: Times ``build prompt`` and ``generate`` of every step, and ``check lengths`` apart from them where the engine counts
-            tokens: a measurement of ours that no reranker needs.
+class ListwiseRanker(StepwiseRanker):
+    """Ranks window by window, from the back of the list to its front; gives an order without scores.
 
     Raises:
-        ConfigError: the prompt shows no documents, or the engine's length leaves no room besides the answer.
+        ConfigError: the prompt's identifiers or the beginning of its answer do not suit the decoding.
     """
 
     Options = ListwiseOptions
     name: ClassVar[str] = "listwise"
-    needs: ClassVar[tuple[type, ...]] = (TextGenerator,)
-    reads_text: ClassVar[bool] = True
+    kind: ClassVar[prompts.Kind] = "listwise"
+    _options: ListwiseOptions
 
-    def __init__(self, generator: TextGenerator, options: ListwiseOptions, prompt: prompts.Prompt, clock: Timer) -> None:
-        if prompt.kind != "listwise":
+    def __init__(self, options: ListwiseOptions, prompt: prompts.Prompt, parts: Parts) -> None:
+        super().__init__(options, prompt, parts)
+        if options.decoding != "first-token" and prompt.file.identifiers != "digits":
             raise ConfigError(
-                f"The ranker {self.name!r} needs a prompt of kind 'listwise', but {prompt.name!r} is of kind {prompt.kind!r}."
+                f"decoding {options.decoding!r} reads numbers, but prompt {prompt.name!r} names documents by {prompt.file.identifiers}.",
+                hint="Set decoding to first-token, or name a prompt with digits.",
             )
-        self.prompt = prompt
-        self._options = options
-        self._generator = generator
-        self._clock = clock
-        self._fitter = self._make_fitter(generator) if isinstance(generator, Tokens) else None
+        if options.decoding == "pattern" and prompt.file.answer:
+            raise ConfigError(f"decoding 'pattern' writes the whole answer, but prompt {prompt.name!r} begins it already.")
+        self._labels = prompt.identifiers(options.window) if options.decoding == "first-token" else ()
 
     @classmethod
-    def prompt_for(cls, options: ListwiseOptions, benchmark: str) -> prompts.Prompt:
-        """The prompt that these options mean, in the wording of `benchmark`."""
-        return prompts.load(options.prompt).for_benchmark(benchmark)
+    def needs(cls, options: object) -> tuple[type, ...]:
+        return (CAPABILITY[cls.Options.model_validate(options).decoding],)
 
     @classmethod
-    def build(cls, options: object, parts: Parts) -> Self:
+    def room(cls, options: object) -> int:
         checked = cls.Options.model_validate(options)
-        if not isinstance(parts.engine, TextGenerator):
-            raise ConfigError(f"The ranker {cls.name!r} needs an engine that generates text, got {type(parts.engine).__name__}.")
-        return cls(parts.engine, checked, cls.prompt_for(checked, parts.benchmark), parts.clock)
-
-    @classmethod
-    def provenance(cls, options: object, benchmark: str) -> Mapping[str, str]:
-        prompt = cls.prompt_for(cls.Options.model_validate(options), benchmark)
-        return {prompt.name: prompt.hash}
+        return 1 if checked.decoding == "first-token" else checked.max_new_tokens
 
     @classmethod
     def workload(cls, options: object, lists: Sequence[CandidateList]) -> Workload:
@@ -107,29 +102,40 @@ class ListwiseRanker:
         checked = cls.Options.model_validate(options)
         calls = words = 0
         for candidates in lists:
-            counts = words_read(candidates, checked.max_words)
+            counts = words_read(candidates, largest(checked.max_words))
             schedule = windows(len(candidates), checked.window, checked.step) * checked.passes
             calls += len(schedule)
             words += sum(sum(counts[start:end]) + 2 * len(candidates.query.text.split()) for start, end in schedule)
-        return Workload(prompts=calls, words=words, new_tokens=calls * checked.max_new_tokens)
+        return Workload(prompts=calls, words=words, new_tokens=calls * cls.room(checked))
 
-    def rank(self, batch: Sequence[CandidateList]) -> list[Ranked]:
-        """Rank every list, one engine call a step.
+    def _program(self, one: OneList) -> ListProgram:
+        order = self._initial_order(one.candidates)
+        for window in self._windows(len(one)):
+            shown = order[window.start : window.end]
+            (answered,) = yield [one.question(shown, window.phase)]
+            found, defects = self._order(answered, len(shown))
+            one.note(defects, window.phase)
+            order[window.start : window.end] = [shown[p] for p in found]
+        return Ranking.of(one.candidates, order)
 
-        Calls of each result: one a window, raw answer included, with the window's ranks as its phase.
+    def _ask(self, questions: Sequence[Question]) -> list[Answered]:
+        if self._options.decoding == "first-token":
+            # All labels, also for a window that is not full: what a list is asked must not depend on its neighbours.
+            return self._asker.score(questions, self._labels)
+        if self._options.decoding == "pattern":
+            return self._asker.generate(questions, patterns=[order_pattern(len(q.documents)) for q in questions])
+        return self._asker.generate(questions)
 
-        Raises:
-            DataError: a document's text is not at hand.
-            OverLengthError: a prompt is too long, and either `overflow` is ``error`` or no cut makes it fit.
-        """
-        lists = [self._begin(candidates) for candidates in batch]
-        for step in range(max((len(one.windows) for one in lists), default=0)):
-            self._advance([one for one in lists if step < len(one.windows)], step)
-        return [Ranked(Ranking.of(one.candidates, one.order), tuple(one.calls), tuple(one.defects)) for one in lists]
-
-    def _begin(self, candidates: CandidateList) -> _List:
-        texts, defects = cut_documents(candidates, self._options.max_words)
-        return _List(candidates, texts, self._initial_order(candidates), self._windows(len(candidates)), defects=list(defects))
+    def _order(self, answered: Answered, size: int) -> tuple[list[int], tuple[Defect, ...]]:
+        """Positions in the window, best first, and what had to be repaired."""
+        if self._options.decoding == "first-token":
+            return order_by_scores(answered.scores[:size].tolist())
+        refused = refusal(answered.call)
+        if refused:
+            return list(range(size)), refused
+        text, unanswered = tagged_answer(answered.call.text) if self._options.answer == "tagged" else (answered.call.text, ())
+        order, repairs = parse_permutation(text, size)
+        return order, (*unanswered, *repairs)
 
     def _initial_order(self, candidates: CandidateList) -> list[int]:
         order = list(range(len(candidates)))
@@ -149,37 +155,6 @@ class ListwiseRanker:
             for start, end in once
         ]
 
-    def _advance(self, lists: Sequence[_List], step: int) -> None:
-        ids = [one.candidates.query.id for one in lists]
-        with self._span("build prompt", ids):
-            inputs = [self._input(one, one.windows[step]) for one in lists]
-        if self._fitter is not None:
-            with self._span("check lengths", ids):
-                inputs = self._fitter.fit(inputs)
-        with self._span("generate", ids):
-            answers = self._generator.generate([i.prompt for i in inputs], max_tokens=self._options.max_new_tokens)
-        if len(answers) != len(inputs):
-            engine = type(self._generator).__name__
-            raise EngineError(f"Engine {engine} was asked for {len(inputs)} answers and gave {len(answers)}.")
-        for one, made, answer in zip(lists, inputs, answers, strict=True):
-            one.take(one.windows[step], answer, made.defects)
-
-    def _span(self, name: str, ids: Sequence[str]) -> AbstractContextManager[None]:
-        return self._clock.span(name, query_ids=ids)
-
-    def _input(self, one: _List, window: _Window) -> Input:
-        shown = tuple(one.texts[p] for p in one.order[window.start : window.end])
-        return Input(one.candidates.query, shown, self.prompt.render(one.candidates.query.text, shown))
-
-    def _make_fitter(self, tokens: Tokens) -> Fitter:
-        limit = tokens.max_tokens - self._options.max_new_tokens
-        if limit < 1:
-            raise ConfigError(
-                f"max_new_tokens {self._options.max_new_tokens}: the engine takes {tokens.max_tokens} tokens in all, "
-                "which leaves none for a prompt."
-            )
-        return Fitter(self.prompt.render, text_renderer(tokens, "auto"), tokens, limit, self._options.overflow)
-
 
 @dataclass(frozen=True, slots=True)
 class _Window:
@@ -190,27 +165,26 @@ class _Window:
     phase: str
 
 
-@dataclass(slots=True)
-class _List:
-    """Where one candidate list stands: the only thing here that changes.
+def order_pattern(size: int) -> str:
+    """A regular expression for ``[2] > [1] > …``, as many identifiers from 1 to `size` as there are documents."""
+    identifier = rf"\[({'|'.join(map(str, range(1, size + 1)))})\]"
+    return f"{identifier}( > {identifier}){{{size - 1}}}"
 
-    Attributes:
-        texts: By candidate position, cut.
-        order: Candidate positions, best first, as of the windows so far.
-        windows: All that have a turn, in that order.
+
+def order_by_scores(scores: Sequence[float]) -> tuple[list[int], tuple[Defect, ...]]:
+    """Positions by falling score; equal ones, and those without a score (minus infinity), keep the incoming order.
+
+    Source: RankLLM before its pull request 345, `run_llm_batched`: the letters among the 30 likeliest tokens, the rest as they came.
+
+    Raises:
+        RankingError: a score is not a number.
     """
-
-    candidates: CandidateList
-    texts: list[str]
-    order: list[int]
-    windows: list[_Window]
-    calls: list[Call] = field(default_factory=list)
-    defects: list[Defect] = field(default_factory=list)
-
-    def take(self, window: _Window, answer: Call, noted: Sequence[Defect]) -> None:
-        """Put the window into the answer's order."""
-        shown = self.order[window.start : window.end]
-        order, repairs = parse_permutation(answer.text, len(shown))
-        self.order[window.start : window.end] = [shown[p] for p in order]
-        self.calls.append(replace(answer, phase=window.phase))
-        self.defects += [replace(d, detail=f"{window.phase}: {d.detail}") for d in (*noted, *repairs)]
+    if any(map(math.isnan, scores)):
+        raise RankingError("The engine gave a score that is not a number (NaN) for an identifier.")
+    missing = sum(s == -math.inf for s in scores)
+    defects: tuple[Defect, ...] = ()
+    if missing and missing == len(scores):
+        defects = (Defect(DefectKind.UNPARSEABLE, "no identifier has a score"),)
+    elif missing:
+        defects = (Defect(DefectKind.MISSING, "identifiers without a score", missing),)
+    return sorted(range(len(scores)), key=lambda p: -scores[p]), defects

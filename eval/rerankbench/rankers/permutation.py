@@ -7,6 +7,11 @@ import re
 from rerankbench.records import Defect, DefectKind
 
 _INTEGER = re.compile(r"[0-9]+")
+_ANSWER = re.compile("<answer>", re.IGNORECASE)
+_END_OF_ANSWER = re.compile("</answer>", re.IGNORECASE)
+_THOUGHT = re.compile("<think>", re.IGNORECASE)
+_END_OF_THOUGHT = re.compile("</think>", re.IGNORECASE)
+_WITHOUT_END = (Defect(DefectKind.REASONING_WITHOUT_ANSWER, "no answer behind the end of the reasoning: it is read out of the reasoning"),)
 
 
 def parse_permutation(text: str, size: int) -> tuple[list[int], tuple[Defect, ...]]:
@@ -26,7 +31,7 @@ def parse_permutation(text: str, size: int) -> tuple[list[int], tuple[Defect, ..
     repeated: list[int] = []
     outside = 0
     for digits in _INTEGER.findall(text):
-        number = _number(digits, size)
+        number = identifier(digits, size)
         if number is None:
             outside += 1
         elif number - 1 in order:
@@ -37,8 +42,27 @@ def parse_permutation(text: str, size: int) -> tuple[list[int], tuple[Defect, ..
     return [*order, *missing], _defects(size, repeated, outside, missing)
 
 
-def _number(digits: str, size: int) -> int | None:
-    """The identifier that `digits` spell, or None when it is out of range."""
+def tagged_answer(text: str) -> tuple[str, tuple[Defect, ...]]:
+    """The part of a reasoning model's output that is its answer.
+
+    That is the text of the last ``<answer>``, up to ``</answer>`` or, where the output broke off, to its end; without such a tag the text
+    behind the last ``</think>``; without that too the whole output. Reasoning without an end is counted.
+
+    Source: Rearank, rank_gpt.py, `clean_response`; ReasonRank, rerank/rankllm.py, `_clean_response`.
+    Paper: Rearank takes the first ``<answer>`` that is closed, ReasonRank the first that follows ``</think>`` and else the last; an
+    output with ``</think>`` but without ``<answer>`` is read behind it by Rearank, and as a whole by ReasonRank. Here: one rule for both.
+    They agree on every output that answers once, behind its reasoning.
+    """
+    answers, thoughts = _ANSWER.split(text), _END_OF_THOUGHT.split(text)
+    if len(answers) > 1:
+        answer, *closed = _END_OF_ANSWER.split(answers[-1])
+        thinks = not closed and len(thoughts) == 1 and _THOUGHT.search(text) is not None
+        return answer, _WITHOUT_END if thinks else ()
+    return (thoughts[-1], ()) if len(thoughts) > 1 else (text, _WITHOUT_END)
+
+
+def identifier(digits: str, size: int) -> int | None:
+    """The identifier from 1 to `size` that ASCII digits spell, or None when it is out of range."""
     significant = digits.lstrip("0")
     # By length first: int() refuses more than 4,300 digits, and an answer may hold any number of them.
     if len(significant) > len(str(size)):

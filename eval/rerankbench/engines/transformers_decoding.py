@@ -1,0 +1,110 @@
+"""Greedy answers from a model of the transformers library: what ends them, and where a stop text cuts them. Knows no ranker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from rerankbench.records import Call, Finish
+
+if TYPE_CHECKING:
+    import torch
+
+
+def decode_greedily(model: Any, tokenizer: Any, pad_id: int) -> None:
+    """Forget the sampling that a checkpoint recommends, and keep its start and end tokens."""
+    from transformers import GenerationConfig
+
+    stored, settings = model.generation_config, cast(Any, GenerationConfig)
+    ends = stored.eos_token_id if stored.eos_token_id is not None else tokenizer.eos_token_id
+    start = getattr(stored, "decoder_start_token_id", None)
+    if start is None:
+        start = getattr(model.config, "decoder_start_token_id", None)
+    # Replaced, not overridden call by call: a stored repetition penalty would stay in force and change even greedy answers.
+    model.generation_config = settings(do_sample=False, num_beams=1, eos_token_id=ends, pad_token_id=pad_id, decoder_start_token_id=start)
+
+
+def answers(
+    model: Any,
+    tokenizer: Any,
+    inputs: Mapping[str, Any],
+    *,
+    skipped: int,
+    prompt_tokens: Sequence[int],
+    max_tokens: int,
+    stop: Sequence[str] = (),
+) -> list[Call]:
+    """One call a row of `inputs`, greedy.
+
+    Args:
+        inputs: As the library's `generate` takes them.
+        skipped: Tokens at the beginning of what it gives back that are no answer: the prompt, or a decoder's start token.
+        prompt_tokens: What each row counts.
+    """
+    began = time.perf_counter()
+
+    def decode(ids: list[int]) -> str:
+        return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    watch = StopTexts(decode, stop, skipped) if stop else None
+    out = model.generate(**inputs, max_new_tokens=max_tokens, stopping_criteria=[watch] if watch else [])
+    ends = _end_ids(model.generation_config.eos_token_id)
+    found = [
+        _answer(row, ends, watch.ends[position] if watch and watch.ends else None, decode, stop)
+        for position, row in enumerate(out[:, skipped:].tolist())
+    ]
+    seconds = time.perf_counter() - began
+    return [
+        Call(prompt, tokens, seconds, len(found), text, finish=finish)
+        for prompt, (tokens, text, finish) in zip(prompt_tokens, found, strict=True)
+    ]
+
+
+class StopTexts:
+    """A stopping criterion of the library: ends each row of a batch once its answer holds one of the texts.
+
+    Attributes:
+        ends: Tokens of each row's answer when it was found to be complete; None for rows that go on.
+    """
+
+    def __init__(self, decode: Callable[[list[int]], str], stop: Sequence[str], skipped: int) -> None:
+        self.ends: list[int | None] = []
+        self._decode = decode
+        self._stop = tuple(stop)
+        self._skipped = skipped
+        # A token that shows anything shows at least one byte; the rest is room for tokens that show nothing.
+        self._tail = max(len(text.encode()) for text in stop) + 16
+
+    def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:  # noqa: ARG002  the library's interface
+        answered = input_ids.shape[1] - self._skipped
+        self.ends = self.ends or [None] * input_ids.shape[0]
+        tails = input_ids[:, self._skipped + max(0, answered - self._tail) :].tolist()
+        for row, tail in enumerate(tails):
+            if self.ends[row] is None and _first_stop(self._decode(tail), self._stop) is not None:
+                self.ends[row] = answered
+        return input_ids.new_tensor([end is not None for end in self.ends]).bool()
+
+
+def _answer(
+    row: list[int], ends: frozenset[int], stopped: int | None, decode: Callable[[list[int]], str], stop: Sequence[str]
+) -> tuple[int, str, Finish]:
+    """Tokens, text and finish of one row of the library's output, which is padded behind its end."""
+    ended = next((position + 1 for position, i in enumerate(row) if i in ends), None)
+    ids = row[: min(n for n in (ended, stopped, len(row)) if n is not None)]
+    text = decode(ids)
+    cut = _first_stop(text, stop)
+    return len(ids), text[:cut], "stop" if cut is not None or ended is not None else "length"
+
+
+def _first_stop(text: str, stop: Sequence[str]) -> int | None:
+    """Where the first of the stop texts begins."""
+    places = [place for place in map(text.find, stop) if place >= 0]
+    return min(places, default=None)
+
+
+def _end_ids(stored: int | list[int] | None) -> frozenset[int]:
+    """The end tokens as a generation configuration holds them: one, several, or none."""
+    if stored is None:
+        return frozenset()
+    return frozenset(stored if isinstance(stored, list) else (stored,))
