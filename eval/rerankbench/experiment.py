@@ -129,7 +129,7 @@ class Laboratory:
                 folder.append(batch, spans, seconds)
                 ranked.extend(batch)
                 observer.queries_done(len(batch))
-            run = folder.finish(ranked, tag=folder_name(cell.system.name))
+            run = folder.finish(ranked, tag=_tag(cell.system))
             measurements = self._measure(cell, run, experiment)
             manifest = {
                 **self._facts(planned, experiment),
@@ -166,8 +166,9 @@ class Laboratory:
         key = fingerprint(system.engine.as_data())
         if self._loaded is None or self._loaded[0] != key:
             self._unload()
+            disk = self._open_cache(system)  # first: a cache that cannot be used is known before a model is loaded
             engine = cast("Engine", found(system.engine.options))  # type: ignore[call-arg]  # see BuildsEngine
-            self._loaded = (key, CachedEngine(engine, disk=self._open_cache(system)))
+            self._loaded = (key, CachedEngine(engine, disk=disk))
         return self._loaded[1]
 
     def _open_cache(self, system: System) -> DiskCache | None:
@@ -297,9 +298,18 @@ def _defect_counts(ranked: Sequence[Ranked]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
+def _tag(system: System) -> str:
+    """The run file's last column: the system, and the engine's name where there is something to be said of that engine."""
+    engine = engine_class(system)
+    return folder_name(f"{system.name}~{engine.name}" if engine and engine.caveat else system.name)
+
+
 def _account(engine: CachedEngine | None) -> dict[str, object]:
     """What the engine says of its work since it was loaded."""
-    return dict(engine.inner.account()) if engine and isinstance(engine.inner, Accounts) else {}
+    if engine is None:
+        return {}
+    own = dict(engine.inner.account()) if isinstance(engine.inner, Accounts) else {}
+    return {**own, **({"damaged_answers": engine.disk.damaged} if engine.disk else {})}
 
 
 def _answers(engine: CachedEngine | None, before: Counts) -> dict[str, dict[str, int]]:

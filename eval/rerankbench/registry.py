@@ -24,7 +24,10 @@ ENGINES = {
     "scripted": "rerankbench.engines.scripted:ScriptedEngine",
     "sentence_transformers": "rerankbench.engines.sentence_transformers:SentenceTransformersEngine",
     "transformers": "rerankbench.engines.transformers_local:TransformersEngine",
+    "jina": "rerankbench.engines.jina:JinaEngine",
     "vllm": "rerankbench.engines.vllm_offline:VllmEngine",
+    "random-weights": "rerankbench.engines.random_weights:RandomTransformersEngine",
+    "random-weights-vllm": "rerankbench.engines.random_weights:RandomVllmEngine",
     "openai": "rerankbench.engines.openai_http:OpenAIEngine",
 }
 

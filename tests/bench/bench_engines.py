@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import orjson
+
 from bench import plain
 from rerankbench import registry
 from rerankbench.clock import Clock
+from rerankbench.engines import random_weights
 from rerankbench.engines.caching import CachedEngine
 from rerankbench.engines.hf_tokens import HfTokens, load_tokenizer
 from rerankbench.protocols import Engine, Parts, Ranker
@@ -26,6 +29,10 @@ from rerankbench.records import CandidateList, Qrels
 Figures = dict[str, float | int | str]
 DEPTHS = (1, 2, 4, 6, 8, 10, 15, 20)
 """Documents in the prompt, eight variants of a sweep."""
+SHAPES = ("qwen3-0.6b", "qwen3-4b", "qwen3-8b")
+REGISTERED = Path(random_weights.__file__).parent / "shapes"
+H200_FLOP_PER_SECOND = 790e12
+"""Of bfloat16 matrix products on random data, as measured on such a device; at half of it a token of a shape takes twice as long."""
 WARM_UP = 2
 """Queries ranked before the clock starts: the first calls compile, load and allocate."""
 
@@ -132,7 +139,20 @@ def tokenising(setting: Setting, lists: Sequence[CandidateList]) -> Figures:
     tokens.encode(texts)
     again = time.perf_counter() - start
     count = sum(map(len, encoded))
-    return {"tokens": count, "tokens_per_second": count / seconds, "remembered_tokens_per_second": count / again}
+    wanted = {f"{shape} would read": H200_FLOP_PER_SECOND / 2 / (2 * layer_parameters(shape)) for shape in SHAPES}
+    return {"tokens": count, "tokens_per_second": count / seconds, "remembered_tokens_per_second": count / again, **wanted}
+
+
+def layer_parameters(shape: str) -> int:
+    """Of the matrices that every token goes through: the embedding and the head apart."""
+    return matrices(orjson.loads((REGISTERED / f"{shape}.json").read_bytes()))
+
+
+def matrices(shape: dict[str, Any]) -> int:
+    """Weights of all layers' matrix products, from a ``config.json``."""
+    heads, kv, size = shape["num_attention_heads"], shape["num_key_value_heads"], shape["head_dim"]
+    attention = shape["hidden_size"] * size * (2 * heads + 2 * kv)
+    return int(shape["num_hidden_layers"] * (attention + 3 * shape["hidden_size"] * shape["intermediate_size"]))
 
 
 @contextmanager

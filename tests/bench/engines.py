@@ -92,7 +92,7 @@ def _arguments() -> argparse.Namespace:
 @contextmanager
 def model_folder(shape: str, tokenizer: Path) -> Iterator[Path]:
     """A folder with the shape's ``config.json`` and the tokenizer, without weights."""
-    shipped = HERE.parents[1] / "eval" / "rerankbench" / "engines" / "shapes" / f"{shape}.json"
+    shipped = bench.REGISTERED / f"{shape}.json"
     with tempfile.TemporaryDirectory() as made:
         shutil.copy(HERE / "small-qwen3.json" if shape == SMALL else shipped, Path(made) / "config.json")
         for file in tokenizer.iterdir():
@@ -122,10 +122,7 @@ def matrix_rate(device: str) -> float:
 
 def utilisation(figures: bench.Figures, folder: Path, peak: float) -> bench.Figures:
     """The share of `peak` that the weights' matrix products reach: 2 operations a parameter and token, attention and embedding apart."""
-    shape = orjson.loads((folder / "config.json").read_bytes())
-    heads, kv, size = shape["num_attention_heads"], shape["num_key_value_heads"], shape["head_dim"]
-    attention = shape["hidden_size"] * size * (2 * heads + 2 * kv)
-    parameters = shape["num_hidden_layers"] * (attention + 3 * shape["hidden_size"] * shape["intermediate_size"])
+    parameters = bench.matrices(orjson.loads((folder / "config.json").read_bytes()))
     rate = 2 * parameters * float(figures["tokens_per_second"])
     return {"layer_parameters": parameters, "flop_per_second": rate, "share_of_matrix_rate": rate / peak}
 

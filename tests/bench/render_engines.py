@@ -9,6 +9,7 @@ TITLES = {
     "e2rank": "E2Rank, everything encoded, against the loop a query at a time",
     "sweep": "a sweep of eight prompt depths, against eight runs",
     "windows": "RankQwen3's nine windows, against a query at a time",
+    "rank_llm": "nine windows, against rank_llm's batch",
     "outside": "time outside the engine, share of an E2Rank run",
     "tokenising": "tokens prepared",
 }
@@ -50,16 +51,25 @@ def _windows(f: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return theirs, ours, f"{f['ratio']:.1f}", f"ours, a query at a time: {f['ours_alone_seconds_per_query']:.2f} s"
 
 
+def _rank_llm(f: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    theirs, ours = f"{f['theirs_seconds_per_query']:.3f} s a query", f"{f['ours_seconds_per_query']:.3f} s a query"
+    tokens = f"{f['theirs_tokens_per_prompt']:,.0f} and {f['ours_tokens_per_prompt']:,.0f} tokens a prompt"
+    alike = f"{f['new_tokens_per_window']} new ones each, {f['threads']} threads, prefix caching {f['prefix_caching']}"
+    besides = f"rank_llm {f['rank_llm']}; {tokens}, {alike}"
+    return theirs, ours, f"{f['ratio']:.2f}", besides
+
+
 def _outside(f: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return "", f"{f['whole_seconds']:.2f} s", "", f"{100 * f['share_outside']:.2f} % outside the engine"
 
 
 def _tokenising(f: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    wanted = ", ".join(f"{key.split()[0]} {value:,.0f}" for key, value in f.items() if key.endswith("would read"))
     besides = f"{f['tokens_per_second']:,.0f} tokens/s, remembered {f['remembered_tokens_per_second']:,.0f}"
-    return "", "", "", besides
+    return "", "", "", f"{besides}; an H200 at half its matrix rate would read (by arithmetic): {wanted}"
 
 
-_FIGURES = {"e2rank": _e2rank, "sweep": _sweep, "windows": _windows, "outside": _outside, "tokenising": _tokenising}
+_FIGURES = {"e2rank": _e2rank, "sweep": _sweep, "windows": _windows, "rank_llm": _rank_llm, "outside": _outside, "tokenising": _tokenising}
 
 
 def _versions(kept: Mapping[str, Any]) -> list[str]:

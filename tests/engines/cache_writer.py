@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -81,16 +81,25 @@ def readonly(cache: DiskCache) -> None:
     print(len(cache.get([key(n) for n in range(11)])), flush=True)
 
 
+COMMANDS: dict[str, Callable[..., int | None]] = {
+    "write": write,
+    "read": read,
+    "hold": hold,
+    "visit": visit,
+    "fill": fill,
+    "readonly": readonly,
+}
+
+
 def main() -> int:
     what, root, fingerprint, *numbers = sys.argv[1:]
     if what == "readonly" and os.geteuid() == 0:
-        os.setuid(65534)  # not at the start of the process: this user may not even read the interpreter
+        Path(root).as_uri()  # has pathlib import what it imports late
+        os.setuid(65534)  # not at the start of the process: this user may not even read the interpreter and its library
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         cache = DiskCache(Path(root), fingerprint, {"kind": "test"})
-        code = {"write": write, "read": read, "hold": hold, "fill": fill, "visit": visit, "readonly": readonly}[what](
-            cache, *map(int, numbers)
-        )  # type: ignore[operator]
+        code = COMMANDS[what](cache, *map(int, numbers))
         cache.close()
     for one in told:
         print(one.message, file=sys.stderr)

@@ -50,17 +50,26 @@ def save_tiny(folder: Path, tokenizer: Path) -> Path:
     return folder
 
 
-WORDS = (
-    "query document relevant index context true false yes no the flea cat lives a year stock markets fell on monday how long do fleas live "
-    "capital of china is what passage about life and cats two words zero one three"
-).split()
+TEXT = """query document relevant index context true false yes no the flea cat lives a year stock markets fell on monday how long do fleas
+live capital of china is what passage about life and cats two words zero one three"""
+WORDS = TEXT.split()
 CHARACTERS = [chr(c) for c in range(33, 127)]
 
 
 def metaspace_tokenizer(*, start: str | None, extra: tuple[str, ...] = ()) -> Any:
     """A sentencepiece-like unigram vocabulary: words carry the mark of their beginning. T5 and Llama write no start, XLM-R does."""
     tokenizers: Any = pytest.importorskip("tokenizers")
-    pieces = ["<s>", "<pad>", "</s>", "<unk>", "\u2581", *(f"\u2581{w}" for w in WORDS), *(f"\u2581{c}" for c in "ABCDE"), *WORDS, *CHARACTERS]
+    pieces = [
+        "<s>",
+        "<pad>",
+        "</s>",
+        "<unk>",
+        "\u2581",
+        *(f"\u2581{w}" for w in WORDS),
+        *(f"\u2581{c}" for c in "ABCDE"),
+        *WORDS,
+        *CHARACTERS,
+    ]
     vocabulary = [(piece, -float(len(CHARACTERS) if len(piece) == 1 else 5)) for piece in dict.fromkeys(pieces)]
     made = tokenizers.Tokenizer(tokenizers.models.Unigram(vocabulary, unk_id=3))
     made.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
@@ -130,7 +139,12 @@ def _shapes() -> dict[str, tuple[str, Any, Callable[[], Any], dict[str, Any]]]:
     small = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "initializer_factor": 3.0}
     return {
         "bert": ("BertForSequenceClassification", "BertConfig", wordpiece_tokenizer, {**bert, "num_labels": 2}),
-        "electra": ("ElectraForSequenceClassification", "ElectraConfig", wordpiece_tokenizer, {**bert, "embedding_size": 16, "num_labels": 1}),
+        "electra": (
+            "ElectraForSequenceClassification",
+            "ElectraConfig",
+            wordpiece_tokenizer,
+            {**bert, "embedding_size": 16, "num_labels": 1},
+        ),
         "xlm-roberta": ("XLMRobertaForSequenceClassification", "XLMRobertaConfig", xlm, {**roberta, "num_labels": 1}),
         "t5": (
             "T5ForConditionalGeneration",
@@ -139,7 +153,12 @@ def _shapes() -> dict[str, tuple[str, Any, Callable[[], Any], dict[str, Any]]]:
             {**small, "decoder_start_token_id": 1, "pad_token_id": 1, "eos_token_id": 2},
         ),
         "llama": ("LlamaForCausalLM", "LlamaConfig", llama, DECODER),
-        "mistral": ("MistralForCausalLM", "MistralConfig", bytelevel_tokenizer, {**DECODER, "eos_token_id": 1, "pad_token_id": 2, "sliding_window": None}),
+        "mistral": (
+            "MistralForCausalLM",
+            "MistralConfig",
+            bytelevel_tokenizer,
+            {**DECODER, "eos_token_id": 1, "pad_token_id": 2, "sliding_window": None},
+        ),
         "mistral-window": (
             "MistralForCausalLM",
             "MistralConfig",

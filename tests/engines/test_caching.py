@@ -284,12 +284,14 @@ def test_an_answer_out_of_the_cache_took_no_time_and_a_fresh_one_took_what_it_to
     assert [c.text for c in from_disk] == [c.text for c in mixed]
 
 
-def test_counts_since_earlier_ones_tell_what_came_after() -> None:
-    engine = cached(Answering())
+def test_counts_since_earlier_ones_tell_what_came_after(tmp_path: Path) -> None:
+    engine = cached(Answering(), tmp_path)
     engine.embed(["a"])
+    engine.generate(["p"], max_tokens=5)
     before = engine.counts()
     engine.embed(["a", "b"])
     assert engine.counts(before) == {"embed": {"asked": 2, "preloaded": 0, "memory": 1, "disk": 0, "computed": 1}}
+    engine.close()
 
 
 def test_no_questions_have_no_answers(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_the_first_label_of_an_encoder_decoders_answer_begins_a_word(tiny: Calla
     assert found == ["▁true", "▁false", "▁true", "<extra_id_10>", "</s>"]
 
 
-@pytest.mark.parametrize("label", ["", "yesterday morning", "\U00010330"])
+@pytest.mark.parametrize("label", ["", "yesterday morning", "zqzqz"])
 def test_a_label_that_is_not_one_token_is_named(tiny: Callable[[str], Path], qwen3: HfTokens, label: str) -> None:
     marked = HfTokens(loaded(tiny("t5")), max_tokens=99)
     for tokens in (qwen3, marked):

@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -214,7 +215,16 @@ def test_the_first_failure_ends_the_call_and_nothing_more_is_sent() -> None:
         assert made.generate(["5"], max_tokens=1)[0].text == "x", "the engine works on"
 
 
-def test_an_interrupt_drops_what_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Control-C means what it means to Python: workers of a parallel test run ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
+def test_an_interrupt_drops_what_is_under_way() -> None:
     def answer(asked: Asked) -> Says:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         return Says(completion("never").body, after_s=60.0)

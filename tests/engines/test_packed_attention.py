@@ -120,21 +120,22 @@ def test_torchs_kernel_is_called_as_each_release_takes_it(monkeypatch: pytest.Mo
     bounds = [0, 3, 4]
 
     def compute(q: Any, k: Any, v: Any, scale: float | None) -> Any:
-        rows = [states.transpose(0, 1).unsqueeze(0) for states in (q, k, v)]
-        return packed_attention._one_by_one(*rows, scale, tuple(bounds))[0]
+        q, k, v = (states.transpose(0, 1).unsqueeze(0) for states in (q, k, v))
+        return packed_attention._one_by_one(q, k, v, scale, tuple(bounds))[0]
 
     def old(q: Any, k: Any, v: Any, a: Any, b: Any, m: int, n: int, is_causal: bool = False) -> Any:
-        assert is_causal and q.shape[1] == k.shape[1] and m == n == 3
+        assert is_causal
+        assert (q.shape[1], k.shape[1], v.shape[1], m, n) == (4, 4, 4, 3, 3)
         return compute(q, k, v, None)
 
     def middle(q: Any, k: Any, v: Any, a: Any, b: Any, m: int, n: int, *, scale: Any = None, window_size: Any = (-1, -1)) -> Any:
-        assert window_size == (-1, 0) and q.shape[1] == k.shape[1]
+        assert (window_size, k.shape[1], v.shape[1]) == ((-1, 0), 4, 4)
         return compute(q, k, v, scale)
 
     def new(
         q: Any, k: Any, v: Any, a: Any, b: Any, m: int, n: int, *, scale: Any = None, window_size: Any = (-1, -1), enable_gqa: bool = False
     ) -> Any:
-        assert window_size == (-1, 0) and enable_gqa
+        assert (window_size, enable_gqa, k.shape[1]) == ((-1, 0), True, 2)
         return compute(q, k, v, scale)
 
     monkeypatch.setattr(varlen, "varlen_attn", {"2.10": old, "2.11": middle, "2.12": new}[release])
@@ -145,5 +146,6 @@ def test_torchs_kernel_is_called_as_each_release_takes_it(monkeypatch: pytest.Mo
     draw = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(4, h, 8, generator=draw) for h in (4, 2, 2))
     found = kernel(query, key, value, Sequences(torch.tensor(bounds, dtype=torch.int32), tuple(bounds)), 0.3)
-    expected = by_hand(*(x.transpose(0, 1).numpy() for x in (query, key, value)), bounds, 0.3)
+    q, k, v = (x.transpose(0, 1).numpy() for x in (query, key, value))
+    expected = by_hand(q, k, v, bounds, 0.3)
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from rerankbench.engines.sentence_transformers import SentenceTransformersEngine, SentenceTransformersOptions
 from rerankbench.errors import EngineError, MissingWeights, OverLengthError
-from rerankbench.protocols import ChatTemplate, Engine, TextEmbedder, TextGenerator, Tokens
+from rerankbench.protocols import ChatTemplate, Engine, PairScorer, TextEmbedder, TextGenerator, Tokens
 from rerankbench.records import Chat, Message
 
 library: Any = pytest.importorskip("sentence_transformers")
@@ -117,3 +117,42 @@ def test_a_model_that_is_not_at_hand_is_missing(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(MissingWeights, match="owner/absent"):
         SentenceTransformersEngine(SentenceTransformersOptions(model="owner/absent"))
+
+
+PAIRS = [
+    ("how long do fleas live", "the flea lives a year"),
+    ("query", "stock markets fell on monday " * 30),
+    ("what is the capital of china " * 20, "cats"),
+    ("", "life and cats"),
+]
+
+
+@pytest.mark.parametrize(("name", "own"), [("bert", 80), ("xlm-roberta", 80), ("electra", 80)])
+def test_a_cross_encoders_scores_are_the_librarys_logits(tiny: Callable[[str], Path], name: str, own: int) -> None:
+    torch: Any = pytest.importorskip("torch")
+    engine = SentenceTransformersEngine(SentenceTransformersOptions(model=str(tiny(name)), device="cpu", batch_size=3))
+    assert isinstance(engine, PairScorer)
+    assert engine.max_tokens == own
+    encoder = library.CrossEncoder(str(tiny(name)), device="cpu", max_length=own)
+    expected = torch.tensor(encoder.predict(PAIRS, activation_fn=torch.nn.Identity(), batch_size=1)).reshape(len(PAIRS), -1)
+    logits = expected if expected.shape[1] == 1 else expected.log_softmax(-1)
+    np.testing.assert_allclose(engine.score_pairs(PAIRS), logits[:, -1].numpy(), atol=1e-5)
+    # "[CLS] how long do fleas live [SEP] the flea lives a year [SEP]" is 13 tokens; XLM-R writes one more between the two.
+    assert engine.pair_tokens(PAIRS)[0] == (13 + (name == "xlm-roberta"), 0)
+    assert [read for read, cut in engine.pair_tokens(PAIRS) if cut] == [own, own]
+    assert engine.score_pairs([]).shape == (0,)
+
+
+def test_a_cross_encoder_that_the_library_saved_is_known_as_one(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    library.CrossEncoder(str(tiny("xlm-roberta")), device="cpu", max_length=80).save_pretrained(str(tmp_path / "m"))
+    saved = SentenceTransformersEngine(SentenceTransformersOptions(model=str(tmp_path / "m"), device="cpu"))
+    plain = SentenceTransformersEngine(SentenceTransformersOptions(model=str(tiny("xlm-roberta")), device="cpu"))
+    np.testing.assert_allclose(saved.score_pairs(PAIRS), plain.score_pairs(PAIRS), atol=1e-6)
+
+
+def test_each_model_does_what_it_is_for(engine: SentenceTransformersEngine, tiny: Callable[[str], Path]) -> None:
+    cross = SentenceTransformersEngine(SentenceTransformersOptions(model=str(tiny("bert")), device="cpu"))
+    with pytest.raises(EngineError, match="is a cross-encoder: it scores pairs, and embeds nothing"):
+        cross.embed(["x"])
+    with pytest.raises(EngineError, match="embeds texts, and scores no pairs"):
+        engine.score_pairs(PAIRS)

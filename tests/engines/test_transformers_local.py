@@ -135,10 +135,9 @@ def test_an_answer_ends_before_the_first_stop_text(engine: TransformersEngine) -
 
 
 def test_a_stop_text_costs_the_tokens_that_complete_it(engine: TransformersEngine) -> None:
-    one, three = (engine.generate(["x"], max_tokens=n)[0].text for n in (1, 3))
-    call = engine.generate(["x"], max_tokens=6, stop=[three[len(one) :]])[0]
-    assert (call.text, call.completion_tokens, call.finish) == (one, 3, "stop")
-
+    three = engine.generate([LISTWISE], max_tokens=3)[0].text
+    call = engine.generate([LISTWISE], max_tokens=9, stop=["never said", three])[0]
+    assert (call.text, call.completion_tokens, call.finish) == ("", 3, "stop")
 
 
 def edited(source: Path, target: Path, file: str, **changes: Any) -> Path:
@@ -165,7 +164,7 @@ def test_an_answer_stops_at_the_end_token_which_counts_but_is_not_shown(
     assert len(end) == 1
     stopping = edited(tiny_qwen3, tmp_path / "m", "generation_config.json", eos_token_id=[151645, end[0]])
     call = TransformersEngine(options(stopping)).generate(["hello"], max_tokens=9)[0]
-    assert call.completion_tokens == 1
+    assert (call.completion_tokens, call.text, call.finish) == (1, "", "stop")
 
 
 def test_a_prompt_whose_answer_may_not_fit_is_refused(engine: TransformersEngine) -> None:

@@ -117,6 +117,29 @@ def test_a_cached_model_that_lacks_a_shard_is_not_at_hand(hub_cache: Path, monke
     assert weights.model_folder("owner/name", "main") == snapshot
 
 
+def test_a_tokenizer_alone_is_had_without_weights(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    snapshot = cached_model(hub_cache, "tokenizer_config.json")
+    assert weights.tokenizer_folder("owner/name") == snapshot
+    assert weights.tokenizer_fingerprint("owner/name") == {"tokenizer_commit": COMMIT}
+    (snapshot / "tokenizer_config.json").unlink()
+    with pytest.raises(MissingWeights, match="'owner/name'"):
+        weights.tokenizer_folder("owner/name")
+
+
+def test_a_tokenizer_in_a_folder_is_identified_by_its_own_files_alone(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}")
+    before = weights.tokenizer_fingerprint(str(tmp_path))
+    # Name, NUL, SHA-256 of the content, newline: `printf '{}' | sha256sum`.
+    empty = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    assert before == {"tokenizer_sha256": sha256(f"tokenizer.json\0{empty}\n".encode()).hexdigest()}
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "config.json").write_text("{}")
+    assert weights.tokenizer_fingerprint(str(tmp_path)) == before
+    (tmp_path / "special_tokens_map.json").write_text("{}")
+    assert weights.tokenizer_fingerprint(str(tmp_path)) != before
+
+
 def test_a_local_folder_is_identified_by_its_content_and_a_hub_model_by_its_commit(hub_cache: Path, tmp_path: Path) -> None:
     snapshot = cached_model(hub_cache)
     assert weights.fingerprint("owner/name", "main") == {"hub_commit": COMMIT}

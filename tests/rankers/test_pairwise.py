@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from math import inf, nan
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from rankers.fakes import Ended, Fuser, HashEmbedder, Scorer, Writer, as_text, candidates, parts
 from rerankbench.errors import ConfigError, RankingError
 from rerankbench.protocols import Engine, TextGenerator, TokenScorer
-from rerankbench.rankers.asking import Answered
 from rerankbench.rankers.pairwise import PairwiseOptions, PairwiseRanker, read_letter, read_scores
 from rerankbench.records import Call, CandidateList, Defect, DefectKind
 
@@ -199,28 +197,24 @@ def test_label_scores_sort_as_letters_do(method: str) -> None:
     ],
 )
 def test_an_answer_names_the_letter_that_it_begins_with_or_the_only_one(text: str, letter: int) -> None:
-    assert read_letter(answered(text)) == (letter, ())
+    assert read_letter(Call(0, 0, 0.0, text=text)) == (letter, ())
 
 
 @pytest.mark.parametrize("text", ["", "Both.", "Neither", "Apples", "[2] > [1]", "I compare Passage A with Passage B", "C"])
 def test_an_answer_that_names_none_or_both_is_counted(text: str) -> None:
-    letter, defects = read_letter(answered(text))
+    letter, defects = read_letter(Call(0, 0, 0.0, text=text))
     assert letter is None
     assert [d.kind for d in defects] == [DefectKind.UNPARSEABLE]
 
 
-def answered(text: str = "", scores: Sequence[float] = ()) -> Answered:
-    return Answered("", Call(0, 0, 0.0, text=text, phase="pair 1-2"), np.array(scores))
-
-
 def test_of_two_scores_the_higher_counts_and_two_that_are_kept_back_are_counted() -> None:
-    assert read_scores(answered(scores=(-1.0, -2.0))) == (0, ())
-    assert read_scores(answered(scores=(-inf, -2.0))) == (1, ())
-    assert read_scores(answered(scores=(-2.0, -2.0))) == (None, ())
-    letter, defects = read_scores(answered(scores=(-inf, -inf)))
+    assert read_scores(-1.0, -2.0) == (0, ())
+    assert read_scores(-inf, -2.0) == (1, ())
+    assert read_scores(-2.0, -2.0) == (None, ())
+    letter, defects = read_scores(-inf, -inf)
     assert (letter, [d.kind for d in defects]) == (None, [DefectKind.UNPARSEABLE])
-    with pytest.raises(RankingError, match="for pair 1-2"):
-        read_scores(answered(scores=(nan, 0.0)))
+    with pytest.raises(RankingError, match="'q7', pair 1-2: the engine gave a score that is not a number"):
+        ranker(Scorer(lambda *_: nan), method="allpairs", decoding="scores").rank([candidates("q7", documents(2))])
 
 
 def test_refused_pairs_are_ties_and_added_up() -> None:

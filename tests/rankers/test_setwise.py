@@ -56,7 +56,7 @@ def test_a_list_that_is_one_prompt_is_ranked_in_ten_questions() -> None:
     grades = {f"w{i}": i for i in range(20)}
     (ranked,) = ranker(Writer(by_grade(grades))).rank([candidates("1", documents(20))])
     assert ranked.ranking.doc_ids == (*(f"d{i}" for i in range(19, 9, -1)), *(f"d{i}" for i in range(10)))
-    assert [c.phase for c in ranked.calls] == ["heap 1", *(f"place {p}, heap 1" for p in range(2, 11))]
+    assert [c.phase for c in ranked.calls] == ["heap 1", *(f"place {p}" for p in range(2, 11))]
 
 
 def shown(engine: Writer) -> list[list[str]]:
@@ -147,7 +147,7 @@ def test_without_an_answer_the_node_of_the_heap_stays() -> None:
     detail = "the reasoning met its limit: the heap's node stays"
     assert ranked.defects == (
         Defect(DefectKind.REASONING_WITHOUT_ANSWER, f"heap 1: {detail}"),
-        Defect(DefectKind.REASONING_WITHOUT_ANSWER, f"place 2, heap 1: {detail}"),
+        Defect(DefectKind.REASONING_WITHOUT_ANSWER, f"place 2: {detail}"),
     )
 
 

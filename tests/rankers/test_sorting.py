@@ -102,5 +102,11 @@ def test_a_list_in_order_is_asked_about_once_a_node_and_steps_are_named() -> Non
         ((2, 7), "heap 3"),
         ((1, 4, 5, 6), "heap 2"),
         ((0, 1, 2, 3), "heap 1"),
-        ((7, 1, 2, 3), "place 2, heap 1"),
+        ((7, 1, 2, 3), "place 2"),
     ]
+
+
+def test_the_way_down_names_the_step_that_it_belongs_to() -> None:
+    # Three items below each other, each time the child is better: 1 over 2, then 0 is let down behind both.
+    _, asked = run(3, 1, 1, lambda items: 1)
+    assert asked == [((1, 2), "heap 2"), ((0, 2), "heap 1"), ((0, 1), "heap 1, down at 2")]

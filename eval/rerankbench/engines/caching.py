@@ -68,12 +68,13 @@ class CachedEngine:
         self.__dict__.update(name=inner.name, caveat=inner.caveat, **self._members())
 
     def counts(self, since: Counts | None = None) -> dict[str, dict[str, int]]:
-        """What was asked so far and who answered, by capability; with earlier counts, only what came after them.
+        """What was asked so far and who answered, by capability that was asked; with earlier counts, only what came after them.
 
         A question that comes again within one call is answered from memory.
         """
         before = since or {}
-        return {name: {k: n - before.get(name, {}).get(k, 0) for k, n in counter.items()} for name, counter in self._counts.items()}
+        counts = {name: {k: n - before.get(name, {}).get(k, 0) for k, n in counter.items()} for name, counter in self._counts.items()}
+        return {name: counter for name, counter in counts.items() if counter["asked"]}
 
     def preload(self, texts: Sequence[str], made: Floats) -> None:
         """Answer with these vectors from now on, whatever else is kept for these texts. They never reach the disk.
@@ -190,23 +191,6 @@ class CachedEngine:
         memory = asked - preloaded - disk - computed
         counter = self._counts.setdefault(capability, Counter())
         counter.update(asked=asked, preloaded=preloaded, memory=memory, disk=disk, computed=computed)
-
-
-class CachedEmbedder(CachedEngine):
-    """A cached engine as `experiment` counts it.
-
-    Attributes:
-        asked: Texts asked for so far.
-        embedded: Texts that the inner engine has embedded.
-    """
-
-    @property
-    def asked(self) -> int:
-        return self.counts().get("embed", {}).get("asked", 0)
-
-    @property
-    def embedded(self) -> int:
-        return self.counts().get("embed", {}).get("computed", 0)
 
 
 class _Memory:

@@ -206,6 +206,8 @@ class DiskCache:
         """Raises: StoreError: in place of SQLite's and the operating system's complaints."""
         try:
             yield
+        except sqlite3.ProgrammingError:  # a cache that was closed, or another thread's: no matter of the file
+            raise
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of a complaint that quotes a damaged file
             said = _outside(error)
             hint = "Make room, choose another --cache, or run without; the same command then goes on." if said else self.how_to_prune

@@ -254,7 +254,7 @@ class LocalModel(ReadsTokens):
         possible = can_pack(self._shape, longest) and self.options.attention in {"auto", "sdpa"}
         if asked == "packed" and not possible:
             raise EngineError(
-                f"Model {self._model_name!r} cannot work packed: that takes a decoder without a sliding window, and attention: auto or sdpa.",
+                f"Model {self._model_name!r} cannot work packed: that takes a decoder without sliding window, and attention auto or sdpa.",
                 hint="Set batching: padded.",
             )
         return possible and (asked == "packed" or (asked == "auto" and self._shape.model_type in PACKABLE))

@@ -1,24 +1,29 @@
-"""Embedding models through the sentence-transformers library: its modules do the pooling that the model was trained with.
+"""Embedding models and cross-encoders through the sentence-transformers library: its modules are those that a model was trained with.
 
 Tokenising is done here and not by the library, which would cut long texts without a word and put the model's stored prompts in front.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
+import orjson
+from numpy.typing import NDArray
 from pydantic import Field
 
 from rerankbench import config
 from rerankbench.engines import weights
 from rerankbench.engines.hf_tokens import HfTokens, Ids, ReadsTokens
-from rerankbench.engines.transformers_models import choose_device
+from rerankbench.engines.pairs import PairTokens
+from rerankbench.engines.transformers_models import choose_device, positions_of
 from rerankbench.errors import EngineError
-from rerankbench.protocols import Floats
+from rerankbench.protocols import Doubles, Floats
 
 EXTRA = "sentence-transformers"
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 class SentenceTransformersOptions(config.Options):
@@ -28,7 +33,7 @@ class SentenceTransformersOptions(config.Options):
         revision: Branch, tag or commit of a hub model.
         device: ``auto`` takes the first CUDA device where there is one.
         dtype: ``auto`` takes the type that the weights are stored in.
-        batch_size: Texts worked on at once.
+        batch_size: Texts or pairs worked on at once.
         max_tokens: The longest input; None takes the model's own limit, which is also the most that its positions allow.
     """
 
@@ -41,7 +46,9 @@ class SentenceTransformersOptions(config.Options):
 
 
 class SentenceTransformersEngine(ReadsTokens):
-    """An embedding model with its own pooling. Texts are embedded as they are: no prompt, nothing cut.
+    """An embedding model, or a cross-encoder: the model's files say which of the two, and it does what it is for.
+
+    Texts are embedded as they are: no prompt, nothing cut. Pairs are cut to `max_tokens`, the longer text first, as the library does.
 
     Raises:
         MissingExtra: torch or sentence-transformers is not installed.
@@ -58,14 +65,14 @@ class SentenceTransformersEngine(ReadsTokens):
         folder = weights.model_folder(options.model, options.revision)
         self.options = options
         with weights.loading(self.name, EXTRA, options.model):
+            import sentence_transformers as library
             import torch
-            from sentence_transformers import SentenceTransformer
 
             self._torch = torch
             self._device = choose_device(options.device)
-            self._model = SentenceTransformer(
-                str(folder), device=str(self._device), local_files_only=True, model_kwargs={"dtype": options.dtype}
-            ).eval()
+            self._scores_pairs = _is_cross_encoder(folder)
+            kind: Any = library.CrossEncoder if self._scores_pairs else library.SentenceTransformer
+            self._model = kind(str(folder), device=str(self._device), local_files_only=True, model_kwargs={"dtype": options.dtype}).eval()
         self._refuse_chat_wrapping()
         self.tokens = HfTokens(self._model.tokenizer, max_tokens=self._limit())
 
@@ -78,19 +85,36 @@ class SentenceTransformersEngine(ReadsTokens):
         """
         Raises:
             OverLengthError: a text is longer than `max_tokens`; nothing was embedded.
+            EngineError: the model is a cross-encoder.
         """
+        self._require(pairs=False)
         ids = self.tokens.encode(texts)
         self.tokens.check_lengths([len(i) for i in ids])
         vectors = np.zeros((len(ids), self._dimensions()), dtype=np.float32)
-        order = sorted((p for p, i in enumerate(ids) if len(i)), key=lambda p: -len(ids[p]))
-        for start in range(0, len(order), self.options.batch_size):
-            positions = order[start : start + self.options.batch_size]
-            vectors[positions] = self._unit_vectors([ids[p] for p in positions])
-        if not np.isfinite(vectors).all():
-            raise EngineError(
-                f"A vector of model {self.options.model!r} in {self.options.dtype} is not finite.", hint="Set dtype: float32."
-            )
-        return vectors
+        for positions in self._batches([len(i) for i in ids]):
+            states = self._features({"input_ids": [ids[p] for p in positions]}, "sentence_embedding")
+            vectors[positions] = self._torch.nn.functional.normalize(states, p=2, dim=1).cpu().numpy()
+        return self._finite(vectors)
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> Doubles:
+        """Of a model with one class its logit, whatever activation it recommends; of one with more, the log-probability of the last.
+
+        Raises:
+            EngineError: the model embeds, or a score is not finite.
+        """
+        read = self._pairs().encode(pairs)
+        scores = np.zeros(len(read), dtype=np.float64)
+        for positions in self._batches([len(pair.ids) for pair in read]):
+            batch = [read[p] for p in positions]
+            inputs = {"input_ids": [pair.ids for pair in batch]}
+            if "token_type_ids" in self.tokens.tokenizer.model_input_names:
+                inputs["token_type_ids"] = [pair.types for pair in batch]
+            logits = self._features(inputs, "scores").reshape(len(batch), -1)
+            scores[positions] = (logits if logits.shape[1] == 1 else logits.log_softmax(-1))[:, -1].cpu().numpy()
+        return self._finite(scores)
+
+    def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+        return [(len(pair.ids), pair.cut_tokens) for pair in self._pairs().encode(pairs)]
 
     def synchronise(self) -> None:
         if self._device.type == "cuda":
@@ -101,12 +125,37 @@ class SentenceTransformersEngine(ReadsTokens):
         if self._device.type == "cuda":
             self._torch.cuda.empty_cache()
 
-    def _unit_vectors(self, batch: Sequence[Ids]) -> Floats:
-        padded = self.tokens.tokenizer.pad({"input_ids": [ids.tolist() for ids in batch]}, padding=True, return_tensors="pt")
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Positions of inputs of like length, the longest first; empty inputs are in no batch."""
+        order = sorted((p for p, n in enumerate(lengths) if n), key=lambda p: -lengths[p])
+        for start in range(0, len(order), self.options.batch_size):
+            yield order[start : start + self.options.batch_size]
+
+    def _features(self, inputs: dict[str, list[Ids]], wanted: str) -> Any:
+        """What the model's modules make of a batch, float32, on the device."""
+        padded = self.tokens.tokenizer.pad({key: [i.tolist() for i in rows] for key, rows in inputs.items()}, return_tensors="pt")
         with self._torch.inference_mode():
-            states = self._model({key: value.to(self._device) for key, value in padded.items()})["sentence_embedding"]
-            unit: Floats = self._torch.nn.functional.normalize(states.float(), p=2, dim=1).cpu().numpy()
-        return unit
+            return self._model({key: value.to(self._device) for key, value in padded.items()})[wanted].float()
+
+    def _pairs(self) -> PairTokens:
+        self._require(pairs=True)
+        return PairTokens(self.tokens, limit=self.tokens.max_tokens, cut="longest_first")
+
+    def _require(self, *, pairs: bool) -> None:
+        """
+        Raises:
+            EngineError: the model is for the other use.
+        """
+        if pairs != self._scores_pairs:
+            what = "is a cross-encoder: it scores pairs, and embeds nothing" if self._scores_pairs else "embeds texts, and scores no pairs"
+            raise EngineError(f"Model {self.options.model!r} {what}.")
+
+    def _finite(self, values: Array) -> Array:
+        if not np.isfinite(values).all():
+            raise EngineError(
+                f"A result of model {self.options.model!r} in {self.options.dtype} is not finite.", hint="Set dtype: float32."
+            )
+        return values
 
     def _dimensions(self) -> int:
         named: Any = getattr(self._model, "get_embedding_dimension", None) or self._model.get_sentence_embedding_dimension
@@ -130,12 +179,23 @@ class SentenceTransformersEngine(ReadsTokens):
         Raises:
             EngineError: no limit is known, or the one asked for is beyond the model's positions.
         """
-        own = self._model.max_seq_length
         backbone: Any = self._model[0]
-        positions = getattr(backbone.auto_model.config, "max_position_embeddings", None)
-        limit = self.options.max_tokens or own or positions
+        own, positions = self._model.max_seq_length, positions_of(backbone.auto_model.config)
+        limit = self.options.max_tokens or min((n for n in (own, positions) if n is not None), default=None)
         if limit is None:
             raise EngineError(f"Model {self.options.model!r} says nowhere how long its inputs may be.", hint="Set the engine's max_tokens.")
         if positions is not None and limit > positions:
             raise EngineError(f"max_tokens is {limit}, but model {self.options.model!r} has {positions} positions only.")
         return int(limit)
+
+
+def _is_cross_encoder(folder: Path) -> bool:
+    """What the library saved a model as; of one that it did not save, what its classifier is for."""
+    saved_as = _json(folder / "config_sentence_transformers.json").get("model_type")
+    if saved_as is not None or (folder / "modules.json").is_file():
+        return bool(saved_as == "CrossEncoder")
+    return any(name.endswith("ForSequenceClassification") for name in _json(folder / "config.json").get("architectures") or ())
+
+
+def _json(file: Path) -> dict[str, Any]:
+    return dict(orjson.loads(file.read_bytes())) if file.is_file() else {}

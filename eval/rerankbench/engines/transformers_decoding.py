@@ -92,7 +92,8 @@ def _answer(
     """Tokens, text and finish of one row of the library's output, which is padded behind its end."""
     ended = next((position + 1 for position, i in enumerate(row) if i in ends), None)
     ids = row[: min(n for n in (ended, stopped, len(row)) if n is not None)]
-    text = decode(ids)
+    # A token that ends an answer counts, and is not shown even where the tokenizer does not call it special.
+    text = decode(ids[:-1] if ended == len(ids) else ids)
     cut = _first_stop(text, stop)
     return len(ids), text[:cut], "stop" if cut is not None or ended is not None else "length"
 

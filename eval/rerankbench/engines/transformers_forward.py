@@ -11,7 +11,7 @@ import numpy as np
 from rerankbench.engines.hf_tokens import Ids
 from rerankbench.engines.packed_attention import Sequences, attending_packed
 from rerankbench.engines.pairs import Pair
-from rerankbench.engines.transformers_batches import packed, padded, to_device
+from rerankbench.engines.transformers_batches import Longs, packed, padded, to_device
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +46,18 @@ class Forward:
             return found
         inputs = self._placed(model, self.rectangle(batch))
         return pooled(model(**inputs).last_hidden_state, inputs["attention_mask"], pooling)
+
+    def states_at(self, model: Any, batch: Sequence[Ids], places: Sequence[Longs]) -> torch.Tensor:
+        """A decoder's states at given places of each input, one input behind the other: shape (all places, hidden size)."""
+        if self._packs:
+            states, starts = self._packed(model, batch)[0].last_hidden_state, np.cumsum([0, *map(len, batch[:-1])])
+        else:
+            inputs = self._placed(model, self.rectangle(batch))
+            states = model(**inputs, use_cache=False).last_hidden_state
+            starts = np.array([(row + 1) * states.shape[1] - len(ids) for row, ids in enumerate(batch)])
+        wanted = np.concatenate([start + inside for start, inside in zip(starts, places, strict=True)])
+        found: torch.Tensor = states.flatten(0, 1)[to_device(wanted, self._device)]
+        return found
 
     def next_logits(self, model: Any, batch: Sequence[Ids]) -> torch.Tensor:
         """Logits of a decoder's next token. The language head works at that one place alone.
@@ -105,4 +117,4 @@ def pooled(states: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.
         return (states * weights).sum(1) / weights.sum(1)
     # argmax gives the first of equals: the first token, or the last one as seen from behind.
     place = mask.argmax(1) if pooling == "cls" else mask.shape[1] - 1 - mask.flip(1).argmax(1)
-    return states[place.new_tensor(range(len(states))), place]
+    return states[to_device(np.arange(len(states)), states.device), place]

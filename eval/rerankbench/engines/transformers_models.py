@@ -23,6 +23,13 @@ _POSITIONS_BEHIND_PADDING = frozenset(
 """Model types that count positions from behind their padding id: XLM-R has 514 of them and reads 512 tokens."""
 
 
+_FUSED_NAMES: Mapping[str, str] = {
+    r"^encoder\.encoder\.block\.(\d+)\.module\.": r"encoder.block.\1.",
+    r"^encoder\.encoder\.": "encoder.",
+}
+"""How weights of a T5 may be called that was saved with Fusion-in-Decoder's wrappers around its encoder (ListT5's FiDT5.py)."""
+
+
 def kind_of(shape: Any) -> Kind:
     """What a configuration describes. BERT and its like can be made decoders; only what has no masked-language head is one here."""
     from transformers.models.auto import modeling_auto
@@ -79,8 +86,9 @@ def load_model(folder: Path, task: Task, kind: Kind, settings: Mapping[str, Any]
     Raises:
         EngineError: the files lack weights, or the model is of the wrong kind.
     """
+    renamed = {"key_mapping": dict(_FUSED_NAMES)} if kind == "encoder-decoder" else {}
     model, report = auto_class(task, kind, name).from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, output_loading_info=True, **settings
+        folder, local_files_only=True, trust_remote_code=False, output_loading_info=True, **settings, **renamed
     )
     # The library only warns here, and fills what is missing with random numbers. The pooler of an encoder is not read for embeddings.
     missing = sorted(key for key in report["missing_keys"] if not (task == "embed" and key.startswith("pooler.")))

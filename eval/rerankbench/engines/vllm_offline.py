@@ -47,7 +47,7 @@ class VllmSettings(config.Options):
         tensor_parallel: Devices that the model is split over.
         memory_share: Of each GPU's memory, what weights and cache may take together. On a CPU the environment variable
             ``VLLM_CPU_KVCACHE_SPACE`` says what the cache takes, in GiB.
-        enforce_eager: Whether nothing is compiled at start. Slower on a GPU, by little on a CPU.
+        enforce_eager: Whether nothing is compiled: vLLM starts sooner and works slower.
         seed: Of whatever is drawn; greedy answers draw nothing.
         pair_tokens: The longest pair of a cross-encoder, special tokens included.
         pair_cut: Which text of a longer pair is cut: see `pairs.PairTokens`.
@@ -106,7 +106,8 @@ class VllmEngine(ReadsTokens):
 
             self._shape = AutoConfig.from_pretrained(self._folder, local_files_only=True, trust_remote_code=False)
             tokenizer = load_tokenizer(self._tokenizer_folder)
-        self._positions = self._check_shape()
+        self._refuse_encoder_decoders()
+        self._positions: int = positions_of(self._shape) or options.max_tokens
         longest = min(options.max_tokens, self._positions)
         self.tokens = HfTokens(tokenizer, max_tokens=longest, add_special_tokens=options.add_special_tokens)
 
@@ -179,8 +180,11 @@ class VllmEngine(ReadsTokens):
         if len(distinct) > most:
             raise EngineError(f"vLLM scores at most {most} labels at once, got {len(distinct)}.", hint="Use the engine 'transformers'.")
         scores = np.zeros((len(ids), len(labels)), dtype=np.float64)
+        if not labels:
+            return scores
         params = self._greedy(1, logprob_token_ids=distinct, detokenize=False)
-        for row, output in enumerate(self._continued(("logits",) if kind == "logit" else ("generate",), ids, params)):
+        outputs, _ = self._continued(("logits",) if kind == "logit" else ("generate",), ids, params)
+        for row, output in enumerate(outputs):
             found = output.outputs[0].logprobs[0]
             scores[row] = [found[i].logprob for i in label_ids]
         return scores
@@ -192,11 +196,13 @@ class VllmEngine(ReadsTokens):
             EngineError: the model is no cross-encoder, or a score is not finite.
         """
         read = self._pairs().encode(pairs)
+        if not read:
+            return np.zeros(0)
         params = [self._classify(pair) for pair in read]
-        logits = np.array(self._pooled("pairs", [pair.ids for pair in read], params), dtype=np.float64).reshape(len(read), -1)
+        logits = np.stack(self._pooled("pairs", [pair.ids for pair in read], params)).astype(np.float64)
         if logits.shape[1] > 1:
             logits -= np.logaddexp.reduce(logits, axis=1, keepdims=True)
-        return self._finite(logits[:, -1]) if len(read) else np.zeros(0)
+        return self._finite(logits[:, -1])
 
     def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
         return [(len(pair.ids), pair.cut_tokens) for pair in self._pairs().encode(pairs)]
@@ -204,10 +210,8 @@ class VllmEngine(ReadsTokens):
     def _answers(self, prompts: Sequence[Prompt], max_tokens: int, params: Sequence[Any], stop: Sequence[str] = ()) -> list[Call]:
         ids = self.tokens.prompt_ids(prompts)
         self.tokens.check_lengths([len(i) for i in ids], self.tokens.max_tokens - max_tokens)
-        start = time.perf_counter()
-        # Whichever of the two is there: what they say of tokens differs, not what they answer.
-        outputs = self._continued(("generate", "logits"), ids, params)
-        seconds = time.perf_counter() - start
+        # Whichever of the two is there: what they tell of tokens differs, not what they answer.
+        outputs, seconds = self._continued(("generate", "logits"), ids, params)
         return [self._call(len(i), output.outputs[0], seconds, len(ids), stop) for i, output in zip(ids, outputs, strict=True)]
 
     def _call(self, prompt_tokens: int, answer: Any, seconds: float, batch_size: int, stop: Sequence[str]) -> Call:
@@ -228,13 +232,14 @@ class VllmEngine(ReadsTokens):
         """Sampling parameters that a checkpoint's own recommendations do not touch: vLLM reads those where none are given."""
         return vllm_process.part().SamplingParams(temperature=0.0, max_tokens=max_tokens, **more)
 
-    def _continued(self, tasks: Sequence[Task], ids: Sequence[Ids], params: Any) -> list[Any]:
-        """What a generating model gives for each prompt, same order."""
+    def _continued(self, tasks: Sequence[Task], ids: Sequence[Ids], params: Any) -> tuple[list[Any], float]:
+        """What a generating model gives for each prompt, same order, and the seconds that it took without its start."""
         if not ids:
-            return []
-        llm = self._llm(*tasks)
+            return [], 0.0
+        llm, start = self._llm(*tasks), time.perf_counter()
         with self._working():
-            return list(llm.generate(_as_prompts(ids), params, use_tqdm=False))
+            outputs = list(llm.generate(_as_prompts(ids), params, use_tqdm=False))
+        return outputs, time.perf_counter() - start
 
     def _pooled(self, task: Task, ids: Sequence[Ids], params: Sequence[Any] | None = None) -> list[Floats]:
         """What a pooling model gives for each input, same order, float32."""
@@ -248,9 +253,9 @@ class VllmEngine(ReadsTokens):
         return [output.outputs.data.float().cpu().numpy() for output in outputs]
 
     def _classify(self, pair: Pair) -> Any:
-        """Parameters for the classes' bare logits, with the place where the second text begins for models that tell texts apart."""
-        apart = getattr(self._shape, "type_vocab_size", 0) > 1 and pair.types.any()
-        more = {"compressed_token_type_ids": int(pair.types.argmax())} if apart else None
+        """Parameters for the classes' bare logits, with the place where the second text begins for models that are told."""
+        told = "token_type_ids" in self.tokens.tokenizer.model_input_names and getattr(self._shape, "type_vocab_size", 0) > 1
+        more = {"compressed_token_type_ids": int(pair.types.argmax())} if told and pair.types.any() else None
         return vllm_process.part().PoolingParams(use_activation=False, extra_kwargs=more)
 
     def _pairs(self) -> PairTokens:
@@ -272,11 +277,6 @@ class VllmEngine(ReadsTokens):
             self.close()
             described = vllm_process.Described(self._model_name, self._folder, self._architecture, self.tokens.max_tokens)
             self._loaded = tasks[0], vllm_process.start(described, self._llm_arguments(tasks[0]))
-            try:
-                vllm_process.check_weights(self._loaded[1], described)
-            except EngineError:
-                self.close()
-                raise
         return self._loaded[1]
 
     def _llm_arguments(self, task: Task) -> dict[str, Any]:
@@ -292,6 +292,8 @@ class VllmEngine(ReadsTokens):
             "gpu_memory_utilization": options.memory_share,
             "enforce_eager": options.enforce_eager,
             "seed": options.seed,
+            # Not the transformers library's classes, which vLLM would change in place: that library could not use them any more.
+            "model_impl": "vllm",
             "trust_remote_code": False,
             "use_tqdm_on_load": False,
             **{key: value for key, value in tuned.items() if value is not None},
@@ -332,18 +334,12 @@ class VllmEngine(ReadsTokens):
         named = getattr(self.options, "tokenizer", "")
         return weights.tokenizer_folder(named) if named else self._folder
 
-    def _check_shape(self) -> int:
-        """The model's positions, where it has a certain number of them, else as many as are asked for.
-
-        Raises:
-            EngineError: the model is an encoder-decoder.
-        """
+    def _refuse_encoder_decoders(self) -> None:
         if kind_of(self._shape) == "encoder-decoder":
             raise EngineError(
                 f"Model {self._model_name!r} is an encoder-decoder ({self._architecture}), which vLLM does not support.",
                 hint="Use the engine 'transformers'.",
             )
-        return positions_of(self._shape) or self.options.max_tokens
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -353,7 +349,7 @@ class VllmEngine(ReadsTokens):
         """
         try:
             yield
-        except vllm_process.FAILURES as error:
+        except vllm_process.failures() as error:
             self.close()  # nobody knows what state it is in
             raise vllm_process.failed(self._model_name, error) from error
         except KeyboardInterrupt:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import os
 import struct
+import sys
+import textwrap
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,19 +33,17 @@ ENVIRONMENT: Mapping[str, str] = {
     "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB, on a CPU alone: 8,192 tokens of Qwen3-0.6B in float32 take 1.75
     # One host. Without a network vLLM and gloo would look for an address under which others reach it, and find none.
     "VLLM_HOST_IP": "127.0.0.1",
-    "GLOO_SOCKET_IFNAME": "lo",
+    "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
     # Both may compile or fetch kernels at start, for what is not done here: sampling, and weights of 8 bits.
     "VLLM_USE_FLASHINFER_SAMPLER": "0",
     "VLLM_USE_DEEP_GEMM": "0",
 }
 """Set where the environment does not say otherwise."""
 
-FAILURES = (OSError, ValueError, LookupError, RuntimeError, AssertionError, AttributeError, TypeError, struct.error)
-"""What vLLM was seen to raise, at its start or at work, or may for like reasons."""
-
 _ON_A_CPU = "How vLLM is had on a CPU, in an environment of its own: `make test-vllm` builds it."
 _FIT = "Lower max_tokens, raise memory_share, or set tensor_parallel to more devices; on a CPU set VLLM_CPU_KVCACHE_SPACE to more GiB."
 _SAY_MORE = "VLLM_LOGGING_LEVEL=INFO in the environment lets vLLM say more."
+_REASON_CHARACTERS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +100,28 @@ def start(model: Described, arguments: Mapping[str, Any]) -> Any:
     """A new `vllm.LLM`.
 
     Raises:
-        EngineError: vLLM does not support the architecture, the model does not fit, its files lack weights, or vLLM does not take
-            `arguments` for another reason. Nothing stays loaded.
+        EngineError: vLLM does not support the architecture, the model does not fit, its files are damaged or lack weights, or vLLM
+            does not take `arguments` for another reason; or it runs in this process already. Nothing stays loaded.
     """
+    if part("distributed.parallel_state").model_parallel_is_initialized():
+        # Two share process groups: the end of one would be the end of both.
+        raise EngineError("vLLM runs in this process already, for another engine.", hint="Close that engine first.")
     try:
+        names = set(_weight_names(model.folder))
         with _offline(), warnings.catch_warnings(action="ignore"):
-            return part().LLM(**arguments)
-    except (*FAILURES, import_module("safetensors").SafetensorError) as error:
+            llm = part().LLM(**arguments)
+    except failures() as error:
         traceback.clear_frames(error.__traceback__)  # they hold what was loaded so far
         collect()
         raise _not_started(model, _reason(error)) from error
+    gaps = gaps_beside(names, _fused(llm))
+    if gaps:
+        stop(llm)
+        del llm
+        collect()
+        why = f"The files of model {model.name!r} lack {len(gaps)} weights, the first is {gaps[0]!r}."
+        raise EngineError(why, hint="The download may be incomplete.")
+    return llm
 
 
 def stop(llm: Any) -> None:
@@ -122,18 +134,12 @@ def collect() -> None:
     part("distributed.parallel_state").cleanup_dist_env_and_memory()
 
 
-def check_weights(llm: Any, model: Described) -> None:
-    """Some weights are loaded into one tensor, and vLLM says nothing where it finds but a part of it: the rest is what was in memory.
-
-    Raises:
-        EngineError: the files hold a part of such a tensor.
-    """
-    loaded_as = part("model_executor.model_loader.utils").get_model_cls(llm.model_config)
-    gaps = gaps_beside(_weight_names(model.folder), getattr(loaded_as, "packed_modules_mapping", {}).values())
-    if gaps:
-        raise EngineError(
-            f"The files of model {model.name!r} lack {len(gaps)} weights, the first is {gaps[0]!r}.", hint="The download may be incomplete."
-        )
+def failures() -> tuple[type[Exception], ...]:
+    """What vLLM was seen to raise at its start or at work, or may for like reasons."""
+    common = (OSError, ValueError, LookupError, RuntimeError, AssertionError, AttributeError, TypeError, ImportError)
+    # Since 0.32 its own errors have a common base, and are no ValueErrors any more.
+    own = (getattr(part("exceptions"), "VLLMError", ValueError), part("v1.engine.exceptions").EngineDeadError)
+    return (*common, *own, MemoryError, struct.error, import_module("safetensors").SafetensorError)
 
 
 def failed(model: str, error: BaseException) -> EngineError:
@@ -141,8 +147,10 @@ def failed(model: str, error: BaseException) -> EngineError:
     return EngineError(f"vLLM failed at model {model!r}: {_reason(error)}", hint=_SAY_MORE)
 
 
-def gaps_beside(names: Iterable[str], groups: Iterable[Sequence[str]]) -> list[str]:
-    """Weights that are not among `names` though some are that are fused with them.
+def gaps_beside(names: Collection[str], groups: Iterable[Sequence[str]]) -> list[str]:
+    """Weights that are not among `names` though some are that go into one tensor with them.
+
+    vLLM says nothing where it finds but a part of such a tensor, and leaves the rest as it was in memory.
 
     Args:
         groups: Modules whose weights become one tensor, e.g. ``gate_proj`` and ``up_proj``.
@@ -159,6 +167,12 @@ def gaps_beside(names: Iterable[str], groups: Iterable[Sequence[str]]) -> list[s
     return sorted(wanted - present)
 
 
+def _fused(llm: Any) -> Iterable[Sequence[str]]:
+    loaded_as = part("model_executor.model_loader.utils").get_model_cls(llm.model_config)
+    groups: Mapping[str, Sequence[str]] = getattr(loaded_as, "packed_modules_mapping", {})
+    return groups.values()
+
+
 def _weight_names(folder: Path) -> Iterator[str]:
     """Names of all tensors in a model's safetensors files; reads their headers alone."""
     safe_open: Any = import_module("safetensors").safe_open
@@ -168,7 +182,7 @@ def _weight_names(folder: Path) -> Iterator[str]:
 
 
 def _not_started(model: Described, reason: str) -> EngineError:
-    if model.architecture not in part("model_executor.models.registry").ModelRegistry.get_supported_archs():
+    if "not supported for now" in reason:
         why = f"vLLM does not support the architecture {model.architecture} of model {model.name!r}: {reason}"
         return EngineError(why, hint="Use the engine 'transformers'.")
     if "memory" in reason.casefold():
@@ -179,8 +193,9 @@ def _not_started(model: Described, reason: str) -> EngineError:
 def _reason(error: BaseException) -> str:
     """What a library says, on one line. Errors of pydantic, which vLLM checks its options with, begin with their number instead."""
     said = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
-    first = next(iter(said.strip().splitlines()), "").removeprefix("Value error, ")
-    return first if first and isinstance(error, ValueError) else f"{type(error).__name__}: {first}"
+    first = next(iter(said.strip().splitlines()), "").removeprefix("Value error, ").partition(" Supported architectures: ")[0]
+    short = textwrap.shorten(first, _REASON_CHARACTERS, placeholder=" …")
+    return short if short and isinstance(error, ValueError) else f"{type(error).__name__}: {short}"
 
 
 @contextmanager

@@ -105,9 +105,12 @@ def tokenizer_fingerprint(tokenizer: str) -> dict[str, str]:
     """
     if not _is_folder(tokenizer):
         return {"tokenizer_commit": hub_commit(tokenizer, "main", needs="tokenizer_config.json")}
-    folder = Path(tokenizer)
-    files = {file for pattern in _TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()}
-    return {"tokenizer_sha256": _sha256_of(folder, files)}
+    return {"tokenizer_sha256": _sha256_of(Path(tokenizer), tokenizer_files(Path(tokenizer)))}
+
+
+def tokenizer_files(folder: Path) -> set[Path]:
+    """The files of a folder that are its tokenizer's; a model's weights may lie beside them."""
+    return {file for pattern in _TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()}
 
 
 def require(engine: str, extra: str, *packages: str) -> None:

@@ -15,11 +15,11 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from rerankbench import prompts
-from rerankbench.errors import ConfigError, RankingError
+from rerankbench.errors import ConfigError
 from rerankbench.protocols import Parts, PatternGenerator, TextGenerator, TokenScorer, Workload
 from rerankbench.rankers.asking import Answered, Question
 from rerankbench.rankers.permutation import parse_permutation, tagged_answer
-from rerankbench.rankers.stepwise import ListProgram, OneList, PromptOptions, StepwiseRanker, refusal
+from rerankbench.rankers.stepwise import ListProgram, OneList, PromptOptions, StepwiseRanker, numbers, refusal
 from rerankbench.rankers.texts import largest, words_read
 from rerankbench.rankers.windows import check, windows
 from rerankbench.records import CandidateList, Defect, DefectKind, Ranking
@@ -113,7 +113,7 @@ class ListwiseRanker(StepwiseRanker):
         for window in self._windows(len(one)):
             shown = order[window.start : window.end]
             (answered,) = yield [one.question(shown, window.phase)]
-            found, defects = self._order(answered, len(shown))
+            found, defects = self._order(one, answered, len(shown))
             one.note(defects, window.phase)
             order[window.start : window.end] = [shown[p] for p in found]
         return Ranking.of(one.candidates, order)
@@ -126,10 +126,10 @@ class ListwiseRanker(StepwiseRanker):
             return self._asker.generate(questions, patterns=[order_pattern(len(q.documents)) for q in questions])
         return self._asker.generate(questions)
 
-    def _order(self, answered: Answered, size: int) -> tuple[list[int], tuple[Defect, ...]]:
+    def _order(self, one: OneList, answered: Answered, size: int) -> tuple[list[int], tuple[Defect, ...]]:
         """Positions in the window, best first, and what had to be repaired."""
         if self._options.decoding == "first-token":
-            return order_by_scores(answered.scores[:size].tolist())
+            return order_by_scores(numbers(one, answered)[:size])
         refused = refusal(answered.call)
         if refused:
             return list(range(size)), refused
@@ -175,12 +175,7 @@ def order_by_scores(scores: Sequence[float]) -> tuple[list[int], tuple[Defect, .
     """Positions by falling score; equal ones, and those without a score (minus infinity), keep the incoming order.
 
     Source: RankLLM before its pull request 345, `run_llm_batched`: the letters among the 30 likeliest tokens, the rest as they came.
-
-    Raises:
-        RankingError: a score is not a number.
     """
-    if any(map(math.isnan, scores)):
-        raise RankingError("The engine gave a score that is not a number (NaN) for an identifier.")
     missing = sum(s == -math.inf for s in scores)
     defects: tuple[Defect, ...] = ()
     if missing and missing == len(scores):

@@ -9,12 +9,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from rerankbench.errors import RankingError
 from rerankbench.prompts import Kind
 from rerankbench.protocols import TextGenerator, TokenScorer, Workload
 from rerankbench.rankers.asking import Answered, Question
 from rerankbench.rankers.sorting import heapsort, heapsort_calls
-from rerankbench.rankers.stepwise import ListProgram, OneList, PromptOptions, StepwiseRanker, places_first, refusal
+from rerankbench.rankers.stepwise import ListProgram, OneList, PromptOptions, StepwiseRanker, numbers, places_first, refusal
 from rerankbench.rankers.texts import largest, words_read
 from rerankbench.records import Call, CandidateList, Defect, DefectKind, Ranking
 
@@ -103,7 +102,7 @@ class _Pairs:
 
     def __init__(self, one: OneList, options: PairwiseOptions) -> None:
         self._one = one
-        self._read = read_letter if options.decoding == "generate" else read_scores
+        self._written = options.decoding == "generate"
         self._better: dict[tuple[int, int], int | None] = {}
 
     def compare(self, pairs: Sequence[tuple[int, int]]) -> Generator[Sequence[Question], Sequence[Answered], None]:
@@ -131,7 +130,7 @@ class _Pairs:
         return best
 
     def _letter(self, answered: Answered) -> int | None:
-        letter, defects = self._read(answered)
+        letter, defects = read_letter(answered.call) if self._written else read_scores(*numbers(self._one, answered))
         self._one.note(defects)
         return letter
 
@@ -158,13 +157,12 @@ def _slide(pairs: _Pairs, size: int, places: int) -> Generator[Sequence[Question
     return order
 
 
-def read_letter(answered: Answered) -> tuple[int | None, tuple[Defect, ...]]:
+def read_letter(call: Call) -> tuple[int | None, tuple[Defect, ...]]:
     """The letter with which an answer begins, behind ``Passage`` or not; else the one letter that ``Passage`` stands before in it.
 
     Returns:
         0 for A, 1 for B; None where neither is said, or both, and why.
     """
-    call: Call = answered.call
     refused = refusal(call)
     if refused:
         return None, refused
@@ -175,18 +173,12 @@ def read_letter(answered: Answered) -> tuple[int | None, tuple[Defect, ...]]:
     return None, (Defect(DefectKind.UNPARSEABLE, "answers that name neither document, or both: the pair is a tie"),)
 
 
-def read_scores(answered: Answered) -> tuple[int | None, tuple[Defect, ...]]:
+def read_scores(a: float, b: float) -> tuple[int | None, tuple[Defect, ...]]:
     """The label with the higher score.
 
     Returns:
         0 for A, 1 for B; None where they are equal, or both are kept back (minus infinity), which is a defect.
-
-    Raises:
-        RankingError: a score is not a number.
     """
-    a, b = map(float, answered.scores)
-    if math.isnan(a) or math.isnan(b):
-        raise RankingError(f"The engine gave a score that is not a number (NaN) for {answered.call.phase}.")
     if a == b:
         missing = Defect(DefectKind.UNPARSEABLE, "pairs of which no label has a score: the pair is a tie")
         return None, (missing,) if a == -math.inf else ()

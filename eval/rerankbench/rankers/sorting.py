@@ -21,16 +21,16 @@ def heapsort(size: int, children: int, places: int, choose: Choice[Asked, Told])
     Source: ielab/llm-rankers, llmrankers/setwise.py, `heapify` and `heapSort` (children 2: pairwise.py).
 
     Args:
-        choose: The items of a node and its children, the node first; its step is ``heap 3`` for the third node while the heap is
-            built, and ``place 2, heap 1`` while the second place is filled.
+        choose: The items of a node and its children, the node first. Its step is ``heap 3`` for the third node while the heap is built,
+            ``place 2`` for the root while the second place is filled, and ``place 2, down at 4`` for the nodes below.
     """
     heap = list(range(size))
     for node in range(size // children, -1, -1):
-        yield from _sift(heap, node, children, "", choose)
+        yield from _sift(heap, node, children, f"heap {node + 1}", choose)
     best: list[int] = []
     while heap and len(best) < places:
         if best:
-            yield from _sift(heap, 0, children, f"place {len(best) + 1}, ", choose)
+            yield from _sift(heap, 0, children, f"place {len(best) + 1}", choose)
         best.append(heap[0])
         heap[0] = heap[-1]
         heap.pop()
@@ -39,13 +39,14 @@ def heapsort(size: int, children: int, places: int, choose: Choice[Asked, Told])
 
 def _sift(heap: list[int], node: int, children: int, step: str, choose: Choice[Asked, Told]) -> Generator[Asked, Told, None]:
     """Let the item at `node` down to where none of its children is better."""
+    below = ""
     while (first := children * node + 1) < len(heap):
         places = [node, *range(first, min(first + children, len(heap)))]
-        chosen = places[(yield from choose([heap[p] for p in places], f"{step}heap {node + 1}"))]
+        chosen = places[(yield from choose([heap[p] for p in places], below or step))]
         if chosen == node:
             return
         heap[node], heap[chosen] = heap[chosen], heap[node]
-        node = chosen
+        node, below = chosen, f"{step}, down at {chosen + 1}"
 
 
 def heapsort_calls(size: int, children: int, places: int) -> int:

@@ -6,13 +6,14 @@ Knows no algorithm and no engine.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from rerankbench import prompts
-from rerankbench.errors import ConfigError
+from rerankbench.errors import ConfigError, RankingError
 from rerankbench.prompts import Kind
 from rerankbench.protocols import Parts
 from rerankbench.rankers.asking import Answered, Asker, Question, lacking
@@ -160,6 +161,18 @@ class StepwiseRanker(ABC):
 def refusal(call: Call) -> tuple[Defect, ...]:
     """The defect of an answer that was refused; nothing for any other."""
     return (Defect(DefectKind.REFUSED, "the model would not answer"),) if call.finish == "refused" else ()
+
+
+def numbers(one: OneList, answered: Answered) -> list[float]:
+    """The scores of an answer.
+
+    Raises:
+        RankingError: one of them is not a number.
+    """
+    scores: list[float] = answered.scores.tolist()
+    if any(map(math.isnan, scores)):
+        raise RankingError(f"Query {one.query.id!r}, {answered.call.phase}: the engine gave a score that is not a number (NaN).")
+    return scores
 
 
 def places_first(one: OneList, best: Sequence[int]) -> Ranking:
