@@ -60,7 +60,7 @@ bench-engines: $(VENV)/.test $(VLLM_VENV)/.test  ## E2Rank and RankQwen3 on both
 	$(BIN)/python -m tests.bench.engines --engine transformers --what tokenising e2rank sweep
 	$(BIN)/python -m tests.bench.engines --engine transformers --shape qwen3-0.6b --queries 1 --what outside
 	$(VLLM_VENV)/bin/python -m tests.bench.engines --engine vllm --what e2rank sweep
-	$(VLLM_VENV)/bin/python -m tests.bench.engines --engine vllm --what windows
+	$(VLLM_VENV)/bin/python -m tests.bench.engines --engine vllm --shape tiny --what windows
 
 format: $(VENV)/.test  ## Put the code into form
 	$(BIN)/ruff check --fix .

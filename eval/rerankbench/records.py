@@ -204,8 +204,8 @@ class Call:
 
     Attributes:
         prompt_tokens, completion_tokens: As the engine counts them, special tokens included.
-        seconds: Wall time of the engine call that held this input; 0 where the answer was kept from an earlier run. With `batch_size` above 1 all inputs of that call
-            share it: dividing it by the batch size gives throughput, never latency.
+        seconds: Wall time of the engine call that held this input; 0 where the answer was kept from an earlier run. With `batch_size`
+            above 1 all inputs of that call share it: dividing it by the batch size gives throughput, never latency.
         text: The generated text; empty for embeddings and scores.
         phase: Which step of the ranker, e.g. ``"encode prompt"`` or ``"window 81-100"``.
         finish: Why the answer ended.

@@ -155,6 +155,8 @@ def main() -> None:
         raise SystemExit("No local mirror of the data: name one with --data DIR.")
     for variable, value in vllm_process.ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
+    # Said, not left to vLLM, which drops it to 1 in some processes and not in others.
+    os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
     os.environ["HF_HUB_OFFLINE"] = "1"
     import_module("rank_llm.rerank")  # sets up logging
     logging.disable(logging.INFO)  # rank_llm tells of every window
@@ -170,7 +172,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--queries", type=int, default=12, help="queries timed; two more warm up")
-    parser.add_argument("--shape", default=engines.SMALL, help="small, qwen3-0.6b, qwen3-4b or qwen3-8b")
+    parser.add_argument("--shape", default="small", help="tiny, small, qwen3-0.6b, qwen3-4b or qwen3-8b")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--data", default="")

@@ -21,6 +21,8 @@ EXTRAS = {
     "figures": ("matplotlib",),
     "transformers": ("torch", "transformers"),
     "sentence-transformers": ("torch", "sentence-transformers"),
+    "vllm": ("vllm",),
+    "openai": ("httpx2",),
 }
 """Packages by which it is seen whether an extra is there."""
 

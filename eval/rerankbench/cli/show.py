@@ -34,7 +34,13 @@ def list_(
     if as_json:
         print_json({kind: [dict(zip(headings, row, strict=True)) for row in rows]})
     else:
-        print_table(headings, rows)
+        print_table(headings, [_short(row) for row in rows] if kind == "systems" else rows)
+
+
+def _short(row: list[str]) -> list[str]:
+    """A system's row for a terminal: the plain download of the model beside it goes without saying."""
+    *rest, model, status, how = row
+    return [*rest, model, status, "" if how == f"hf download {model}" else how]
 
 
 def _systems() -> tuple[tuple[str, ...], list[list[str]]]:

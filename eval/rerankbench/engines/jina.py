@@ -47,7 +47,8 @@ class JinaOptions(TransformersOptions):
 
 
 class JinaEngine(TransformersEngine):
-    """
+    """jina-reranker-v3: the documents of a list read together, and scored at their last tokens.
+
     Raises:
         EngineError: the tokenizer lacks the two tokens at which the model is asked, or the model is no decoder.
     """

@@ -38,7 +38,8 @@ class RandomTransformersOptions(TransformersSettings):
 
 
 class RandomTransformersEngine(LocalModel):
-    """
+    """A shape with weights that are drawn, on the engine `transformers`: for speed only, and it says so everywhere.
+
     Raises:
         MissingExtra: torch or transformers is not installed.
         MissingWeights: the shape or the tokenizer is not at hand.
@@ -83,7 +84,8 @@ class RandomVllmOptions(VllmSettings):
 
 
 class RandomVllmEngine(VllmEngine):
-    """
+    """A shape with weights that are drawn, on the engine `vllm`: for speed only, and it says so everywhere.
+
     Raises:
         MissingExtra: vLLM is not installed.
         MissingWeights: the shape or the tokenizer is not at hand.

@@ -23,7 +23,8 @@ class TransformersOptions(TransformersSettings):
 
 
 class TransformersEngine(LocalModel):
-    """
+    """A decoder, encoder or encoder-decoder in this process, through the transformers library.
+
     Raises:
         MissingExtra: torch or transformers is not installed.
         MissingWeights: the model, or its tokenizer, is not at hand.
