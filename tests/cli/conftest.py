@@ -15,4 +15,5 @@ def call(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-hub"))
     monkeypatch.delenv("RERANKBENCH_DATA", raising=False)
+    monkeypatch.delenv("RERANKBENCH_ANSWERS", raising=False)
     return Caller(capsys, monkeypatch)

@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from cli.calling import Caller
 from engines.cache_writer import values
 from engines.test_cache_folders import ONE, TWO, fill, size
 from rerankbench.cli import cache
@@ -55,10 +56,21 @@ def test_the_json_list_has_all_that_is_known(root: Path) -> None:
     assert one["last_used"] < one["first_used"]  # the test has set its clock back
 
 
-def test_where_nothing_is_kept_the_list_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RERANKBENCH_CACHE", str(tmp_path / "ours"))
-    assert called("list").stdout == f"{tmp_path}/ours/engines holds no engine's answers.\n"
-    assert data("list") == {"cache": f"{tmp_path}/ours/engines", "engines": []}
+def test_where_nothing_is_kept_the_list_says_so(call: Caller, tmp_path: Path) -> None:
+    said = call("cache", "list", "--cache", tmp_path / "none")
+    assert said.code == 0
+    assert "holds no engine's answers" in " ".join(said.out.split())
+
+
+def test_the_folder_is_named_or_stands_in_the_environment(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = call("cache", "list")
+    assert said.code == 2
+    assert "--cache DIR" in said.err
+    monkeypatch.setenv("RERANKBENCH_ANSWERS", str(tmp_path / "kept"))
+    assert call("run", "demo").code == 0
+    (found,) = [e for e in call("cache", "list", "--json").data()["engines"] if e["engine"]["kind"] == "lexical"]
+    assert Path(call("cache", "list", "--json").data()["cache"]) == tmp_path / "kept"
+    assert found["fingerprint"]
 
 
 def test_one_engine_is_pruned_by_the_beginning_of_its_fingerprint(root: Path) -> None:

@@ -7,38 +7,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rerankbench.cli.options import Json
+from rerankbench.cli.options import Answers, Json
 from rerankbench.cli.output import print_json, print_table
 from rerankbench.errors import UsageError
 
 if TYPE_CHECKING:
     from rerankbench.engines.cache_folders import Kept
 
-Cache = Annotated[
-    Path | None,
-    typer.Option("--cache", metavar="DIR", help="Where engines' answers are kept; 'engines' in RERANKBENCH_CACHE or ~/.cache/rerankbench."),
-]
+
+def _root(named: Path | None) -> Path:
+    """
+    Raises:
+        UsageError: no folder is named.
+    """
+    if named is None:
+        raise UsageError("Say where the answers are kept: --cache DIR, as given to 'run', or the environment variable RERANKBENCH_ANSWERS.")
+    return named
 
 
-def cache_root(named: Path | None) -> Path:
-    """The folder of a ``--cache`` option."""
-    from rerankbench.benchmarks.sources import cache_folder
-
-    return named or cache_folder() / "engines"
-
-
-def list_(cache: Cache = None, as_json: Json = False) -> None:
+def list_(cache: Answers = None, as_json: Json = False) -> None:
     """List the engines whose answers are kept: how many, how much room they take, and when they were used.
 
     Examples:
 
-        rerankbench cache list
+        rerankbench cache list --cache DIR
 
         rerankbench cache list --cache DIR --json
     """
     from rerankbench.engines.cache_folders import kept
 
-    root = cache_root(cache)
+    root = _root(cache)
     folders = kept(root)
     if as_json:
         print_json({"cache": str(root), "engines": [_data(one) for one in folders]})
@@ -56,25 +54,25 @@ def prune(
     engine: Annotated[str, typer.Option("--engine", metavar="FP", help="Only the engine whose fingerprint begins like this.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Every engine.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")] = False,
-    cache: Cache = None,
+    cache: Answers = None,
     as_json: Json = False,
 ) -> None:
     """Delete the kept answers of engines, without asking. What a running process uses stays.
 
     Examples:
 
-        rerankbench cache prune --older-than 30 --dry-run
+        rerankbench cache prune --cache DIR --older-than 30 --dry-run
 
-        rerankbench cache prune --engine 0123456789ab
+        rerankbench cache prune --cache DIR --engine 0123456789ab
 
-        rerankbench cache prune --all --cache DIR --json
+        rerankbench cache prune --cache DIR --all --json
     """
     from rerankbench.engines.cache_folders import kept
     from rerankbench.engines.cache_folders import prune as delete
 
     if everything == bool(engine or older_than is not None):
         raise UsageError("Say which engines' answers to delete: --all, or --older-than DAYS and/or --engine FP.")
-    root = cache_root(cache)
+    root = _root(cache)
     chosen = _chosen(kept(root), engine, older_than)
     free = [one for one in chosen if not one.is_in_use]
     gone = free if dry_run else delete(root, free)

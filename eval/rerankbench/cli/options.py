@@ -27,6 +27,16 @@ Limit = Annotated[
     int | None,
     typer.Option("--limit", metavar="N", min=1, help="Only the first N queries of each benchmark. Kept apart from full runs."),
 ]
+Answers = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        envvar="RERANKBENCH_ANSWERS",
+        show_default=False,
+        help="Where engines' answers (embeddings, generations, scores) are kept across runs.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, and nothing else there.")]
 
 DEFAULT_RUNS = Path("runs")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rerankbench.cli.options import (
     DEFAULT_RUNS,
+    Answers,
     BenchmarkNames,
     Config,
     Data,
@@ -45,15 +45,7 @@ def run(
     systems: Systems = "",
     benchmarks: BenchmarkNames = "",
     limit: Limit = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache",
-            metavar="DIR",
-            show_default=False,
-            help="Keep engines' answers (embeddings, generations, scores) here, and take from here what was answered before.",
-        ),
-    ] = None,
+    cache: Answers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     as_json: Json = False,
 ) -> None:
