@@ -62,6 +62,33 @@ def test_with_the_real_tokenizer_the_text_is_its_chat_template_and_the_count_its
     assert templated["sha256"] == hashlib.sha256(expected.encode()).hexdigest()
 
 
+ASKING = {name: s for name, s in load_systems().items() if s.engine is not None}
+ONE_A_RANKER = {str(s.ranker.as_data()): name for name, s in ASKING.items()}
+"""One system for each ranker with its options: others differ in their model alone."""
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_every_system_can_be_looked_at(name: str) -> None:
+    # The query of the list is in what is shown first, whatever is asked.
+    assert "why do we always see the same side of the moon" in _shown(ASKING[name])["inputs"][0]["text"]
+
+
+@pytest.mark.parametrize("name", ONE_A_RANKER.values())
+def test_every_ranker_can_be_looked_at_with_a_real_tokenizer(data_dir: Path, name: str) -> None:
+    pytest.importorskip("transformers")
+    (first, *_) = _shown(ASKING[name], data_dir / "tokenizers" / "Qwen3-0.6B")["inputs"]
+    assert "why do we always see the same side of the moon" in first["text"]
+    assert first["tokens"] > 10
+
+
+def test_without_a_tokenizer_limits_in_tokens_are_said_not_to_be_applied(data_dir: Path) -> None:
+    system = load_systems()["ReasonRank-7B"]
+    assert _shown(system)["limits in tokens"] == "max_document_tokens not applied: no tokenizer at hand (--tokenizer DIR)"
+    pytest.importorskip("transformers")
+    assert _shown(system, data_dir / "tokenizers" / "Qwen3-0.6B")["limits in tokens"] == "max_document_tokens applied"
+    assert _shown(load_systems()["RankQwen3-8B"])["limits in tokens"] == "none of the ranker's"
+
+
 def test_a_system_without_a_prompt_says_so() -> None:
     with pytest.raises(UsageError, match="'BM25' reads no prompt: its ranker is 'identity'"):
         _shown(load_systems()["BM25"])

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from rerankbench.benchmarks import Collection, OwnCollection
 from rerankbench.clock import Clock
-from rerankbench.config import System
+from rerankbench.config import Options, System
 from rerankbench.engines.hf_tokens import HfTokens, load_tokenizer
 from rerankbench.engines.recorder import Recorder, TokenizingRecorder
 from rerankbench.errors import MissingData, MissingExtra, UsageError
 from rerankbench.plan import ranker_class
 from rerankbench.protocols import Parts, Ranker
-from rerankbench.records import CandidateList, Prompt
+from rerankbench.records import CandidateList, DefectKind, Prompt
 
 UNLIMITED = 10**9
 """More tokens than any input has: for engines that do not say what they take."""
@@ -45,7 +45,10 @@ def preview(system: System, benchmark: Collection | OwnCollection, candidates: C
             f"Only the order of this list of {benchmark.name} is at hand, not the documents' text, which the prompt shows.",
             hint="Put lists with text (.jsonl) into the data folder.",
         )
-    ranker = cast("Ranker", found.build(system.ranker.options, Parts(benchmark.name, engine, benchmark.qrels, Clock())))
+    limits = _token_limits(system.ranker.options)
+    counts = isinstance(engine, TokenizingRecorder)
+    options = system.ranker.options if counts else system.ranker.options.model_copy(update=dict.fromkeys(limits))
+    ranker = cast("Ranker", found.build(options, Parts(benchmark.name, engine, benchmark.qrels, Clock())))
     (ranked,) = ranker.rank([candidates])
     inputs = _inputs(engine)
     return {
@@ -54,9 +57,32 @@ def preview(system: System, benchmark: Collection | OwnCollection, candidates: C
         "query": f"{candidates.query.id}: {candidates.query.text}",
         "chat template": _template_note(system, engine),
         "prompt files": ", ".join(f"{name} {h[:16]}" for name, h in found.provenance(system.ranker.options, benchmark.name).items()),
-        "defects": "; ".join(f"{d.kind.value} ×{d.count}: {d.detail}" for d in ranked.defects if d.kind.value != "unparseable") or "none",
+        "limits in tokens": _limits_note(limits, counts),
+        "defects": "; ".join(f"{d.kind.value} ×{d.count}: {d.detail}" for d in ranked.defects if d.kind not in OF_ANSWERS) or "none",
         "inputs": [_input(what, engine, prompt) for what, prompt in inputs],
     }
+
+
+OF_ANSWERS = {
+    DefectKind.UNPARSEABLE,
+    DefectKind.REPEATED,
+    DefectKind.MISSING,
+    DefectKind.OUT_OF_RANGE,
+    DefectKind.REASONING_WITHOUT_ANSWER,
+}
+"""Defects of answers, of which a preview has none."""
+
+
+def _token_limits(options: Options) -> list[str]:
+    """The limits that only an engine which counts tokens can keep."""
+    names = {"max_document_tokens", "max_query_tokens", "max_prompt_tokens"} & type(options).model_fields.keys()
+    return sorted(name for name in names if getattr(options, name) is not None)
+
+
+def _limits_note(limits: Sequence[str], counts: bool) -> str:
+    if not limits:
+        return "none of the ranker's"
+    return f"{', '.join(limits)} {'applied' if counts else 'not applied: no tokenizer at hand (--tokenizer DIR)'}"
 
 
 NAMES = {
