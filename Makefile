@@ -26,6 +26,11 @@ reproduce-table1: $(VENV)/.extras-$(EXTRAS)  ## The paper's Table 1 with what is
 	$(BIN)/rerankbench run table1 $(MIRROR) || test $$? -eq 4
 	$(BIN)/rerankbench report table1 $(MIRROR)
 
+# Tables 2, 3, 11, 18, 19, 21 and 22 in the same way.
+reproduce-table%: $(VENV)/.extras-$(EXTRAS)
+	$(BIN)/rerankbench run table$* $(MIRROR) || test $$? -eq 4
+	$(BIN)/rerankbench report table$* $(MIRROR)
+
 # One table cannot hold all: Table 21's first stages on TREC DL, BM25 on BEIR, ReasonIR on BRIGHT.
 first-stages: $(VENV)/.extras-hub,figures  ## Every first stage on every benchmark at hand: scores, ceilings, gains; DATA=DIR
 	status=0; for config in first-stages first-stages-beir first-stages-bright; do \

@@ -213,3 +213,27 @@ def test_a_swept_depth_is_an_axis_or_tells_series_apart(tmp_path: Path) -> None:
 def test_averages_that_cannot_be_shown_are_said_to_be_left_out(tmp_path: Path) -> None:
     asked = _experiment(tmp_path, TABLE1.partition("\n")[2] + "first_stages: [bm25, contriever]\naverages: {a: [dl19]}\n")
     assert "averages are not shown: columns differ in their first stage" in table_of(asked, [_result(asked)], RUNS).context
+
+
+def test_a_benchmark_that_the_paper_shows_in_an_average_alone_counts_there(tmp_path: Path) -> None:
+    members = ["trec-covid", "nfcorpus", "touche2020", "dbpedia", "scifact", "signal1m", "trec-news", "robust04"]
+    text = (
+        f"table: 2\ntitle: t\nbenchmarks: [dl19, {', '.join(members)}]\nsystems: [BM25]\naverages: {{beir-avg: [{', '.join(members)}]}}\n"
+    )
+    asked = _experiment(tmp_path, text)
+    (system,) = asked.systems
+    results = [
+        Result(Cell(system, b, "bm25", 100), tmp_path / "runs" / b, _manifest(), (Measurement("1", "nDCG@10", n / 100),))
+        for n, b in enumerate(asked.benchmarks)
+    ]
+    row = table_of(asked, results, tmp_path / "runs").groups[0].rows[0]
+    # (1 + 2 + … + 8) / 8 = 4.5
+    assert {cell.column: cell.value for cell in row.cells if cell.done} == {"dl19": 0.0, "beir-avg": pytest.approx(0.045)}
+
+
+def test_a_row_of_another_name_is_found_by_ours(tmp_path: Path) -> None:
+    asked = _experiment(tmp_path, "table: 18\ntitle: t\nbenchmarks: [scifact]\nsystems: [E2Rank-0.6B-only-stage1]\n")
+    (system,) = asked.systems
+    ran = Result(Cell(system, "scifact", "bm25", 100), tmp_path / "runs" / "x", _manifest(), (Measurement("1", "nDCG@10", 0.5),))
+    row = table_of(asked, [ran], tmp_path / "runs").groups[-1].rows[0]
+    assert (row.label, [c.value for c in row.cells if c.done]) == ("w/ only Stage I", [0.5])

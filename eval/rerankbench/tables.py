@@ -20,7 +20,7 @@ from rerankbench.reference.layout import PaperColumn, PaperRow
 from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import mean
 from rerankbench.report.build import experiment_table, paper_table
-from rerankbench.report.cells import Cell, Status
+from rerankbench.report.cells import Cell, Status, average
 from rerankbench.report.figure import Level, Point, SweepFigure
 from rerankbench.report.table import Column, Table
 
@@ -38,9 +38,31 @@ def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> T
     cells = [cell_of(result, experiment, runs) for result in results]
     context = context_of(experiment, results)
     if experiment.file.table is not None:
+        cells = [_as_the_paper_calls_it(cell, str(experiment.file.table)) for cell in cells]
         _check_measure(experiment)
-        return paper_table(load_paper(), str(experiment.file.table), cells, hint=_left_out, context=context)
+        placed = _with_hidden_averages(cells, experiment)
+        return paper_table(load_paper(), str(experiment.file.table), placed, hint=_left_out, context=context)
     return experiment_table(experiment.name, experiment.file.title, _columns(experiment), cells, context=context)
+
+
+def _as_the_paper_calls_it(cell: Cell, table: str) -> Cell:
+    """The cell in its row, where the paper's row has another name than our system."""
+    row = next((r for r in load_paper().table(table).rows if r.ours and (r.ours, "") == (cell.system, cell.variant)), None)
+    return cell if row is None else replace(cell, system=row.system, variant=row.variant)
+
+
+def _with_hidden_averages(cells: Sequence[Cell], experiment: Experiment) -> list[Cell]:
+    """The cells, with those of benchmarks that the paper's table shows in an average alone (Table 2) put into that average."""
+    printed = {column.name for column in load_paper().table(str(experiment.file.table)).columns}
+    hidden = {n: m for n, m in experiment.file.averages.items() if n in printed and not set(m) <= printed}
+    rows = dict.fromkeys((cell.system, cell.variant) for cell in cells)
+    made = [
+        average(system, name, [c for c in cells if (c.system, c.variant) == (system, variant) and c.column in members], variant=variant)
+        for name, members in hidden.items()
+        for system, variant in rows
+    ]
+    kept = [cell for cell in cells if cell.column in printed or not any(cell.column in members for members in hidden.values())]
+    return kept + made
 
 
 def _check_measure(experiment: Experiment) -> None:

@@ -13,21 +13,6 @@ from rerankbench.config.schema import Weights
 from rerankbench.errors import ConfigError
 from rerankbench.reference import paper
 
-VARIANTS = {
-    "": "",
-    "full": "",  # the whole training, against which Table 6 takes parts away
-    "stage2": "",  # Stage II is the published model
-    "retrieval": "",  # end to end: the same model's own first stage …
-    "rerank": "",  # … and its reranking of that
-    "stage1": "-only-stage1",
-    "w/ only Stage I": "-only-stage1",
-    "w/o Stage I": "-no-stage1",
-    "w/o InfoNCE in Stage II": "-no-infonce",
-    "w/o RankNet in Stage II": "-no-ranknet",
-    "w/o Listwise in Stage II": "-no-listwise",
-}
-"""What a row's variant adds to its system's name. A variant that is another checkpoint is a system of its own."""
-
 FIRST_STAGES = {
     "bge-base": "BGE-base-en-v1.5",
     "contriever": "Contriever",
@@ -46,7 +31,7 @@ def rows_of_the_paper() -> Iterator[tuple[str, str]]:
             if row.system == "First-stage Retrieval":
                 yield from ((f"table {table.id}: {c.first_stage}", FIRST_STAGES[c.first_stage]) for c in table.columns)
             else:
-                yield f"table {table.id}: {row.system} {row.variant}".strip(), row.system + VARIANTS[row.variant]
+                yield f"table {table.id}: {row.system} {row.variant}".strip(), row.system_of_ours
 
 
 def test_no_system_of_the_papers_tables_lacks_an_entry() -> None:

@@ -38,11 +38,20 @@ class PaperColumn:
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
-    """A row: `system` and `variant` find its numbers, `label` is what is printed."""
+    """A row: `system` and `variant` find its numbers, `label` is what is printed.
+
+    Attributes:
+        ours: The name in `systems.yaml`, where the paper's row is called otherwise: a variant that is another checkpoint, say.
+    """
 
     system: str
     label: str
     variant: str = ""
+    ours: str = ""
+
+    @property
+    def system_of_ours(self) -> str:
+        return self.ours or self.system
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,7 @@ class _RowEntry(Options):
     system: str
     variant: str = ""
     label: str = ""
+    ours: str = ""
 
 
 class _GroupEntry(Options):
@@ -145,7 +155,7 @@ def read_layout(path: Path) -> dict[str, PaperTable]:
 def _row(entry: str | _RowEntry) -> PaperRow:
     if isinstance(entry, str):
         return PaperRow(entry, entry)
-    return PaperRow(entry.system, entry.label or entry.system, entry.variant)
+    return PaperRow(entry.system, entry.label or entry.system, entry.variant, entry.ours)
 
 
 def _columns(names: Sequence[str], file: _File, where: str) -> Iterator[PaperColumn]:
