@@ -27,7 +27,7 @@ def paper_table(
     table: str,
     ours: Iterable[Cell],
     *,
-    floor: float = 0.0,
+    floors: Mapping[str, float] | None = None,
     hint: Callable[[PaperRow, PaperColumn], str] | None = None,
     context: Sequence[str] = (),
     caveats: Sequence[str] = (),
@@ -37,7 +37,7 @@ def paper_table(
     Args:
         ours: Cells of benchmarks; averages are computed here when their members are columns of the table, and taken as
             given otherwise (Table 2). `first_stage` is set only where the table's columns differ in it (Table 21).
-        floor: The noise that repeated runs of one model were measured to have, in percent points.
+        floors: System → the noise that repeated runs of its kind were measured to have, in percent points.
         hint: The command that fills a cell for which there is none of ours.
 
     Raises:
@@ -59,6 +59,7 @@ def paper_table(
             if not c.is_average
         }
         cells = _with_averages(entry.system, entry.variant, columns, plain)
+        floor = (floors or {}).get(entry.system, 0.0)
         judged = (cell.judged(paper.cell(table, entry.system, cell.column, entry.variant, cell.first_stage), floor) for cell in cells)
         return Row(entry.system, entry.label, tuple(judged), entry.variant)
 
