@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rerankbench import __version__
-from rerankbench.cli import build, cache, candidates, data, doctor, measure, report, run, show
+from rerankbench.cli import build, cache, candidates, compare, data, doctor, measure, report, reproduction, run, show
 
 app = typer.Typer(
     name="rerankbench",
@@ -35,6 +35,8 @@ def _root(
 app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("measure")(measure.measure)
+app.command("compare")(compare.compare)
+app.command("reproduction")(reproduction.reproduction)
 app.command("doctor")(doctor.doctor)
 app.command("list")(show.list_)
 app.command("show")(show.show)

@@ -23,6 +23,7 @@ EXTRAS = {
     "sentence-transformers": ("torch", "sentence-transformers"),
     "vllm": ("vllm",),
     "openai": ("httpx2",),
+    "statistics": ("scipy",),
 }
 """Packages by which it is seen whether an extra is there."""
 
