@@ -24,9 +24,9 @@ LAYERS = [
     {"benchmarks"},
     {"candidates"},
     {"plan", "report"},
-    {"experiment", "preview", "golden"},
-    {"tables"},
-    {"stages"},
+    {"experiment", "preview", "golden", "scoring"},
+    {"tables", "rescoring"},
+    {"stages", "explaining"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

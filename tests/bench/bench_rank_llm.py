@@ -12,12 +12,13 @@ vLLM 0.26 and later do not take; 0.26 names Python 3.12 as its oldest, but what 
 
 Alike on both sides: random weights from one folder, dtype, 8,192 positions, windows of 20 moved by 10, passages of 300 words, greedy
 answers of as many tokens as rank_llm computes, prefix caching on (rank_llm leaves it as vLLM has it), compiled where vLLM compiles by
-default, every query in flight at once, warmed up on queries that are not timed. vLLM's environment is that of our engine, so that on a
-CPU the model has all cores (by default vLLM would keep one of them from rank_llm's model). Each side's own: the prompt (rank_llm's has a
-system turn, ours is RankQwen3's), and how vLLM is driven: rank_llm streams through its asynchronous engine in a second process, we ask
-in lock step in this one.
+default, every query in flight at once, warmed up on queries that are not timed. Each side's own: the prompt
+(rank_llm's has a system turn, ours is RankQwen3's), and how vLLM is driven: rank_llm streams through its asynchronous engine in a second
+process, we ask in lock step in this one.
 
-On a CPU that others use too, OMP_NUM_THREADS=1 in the environment is the steadier setting: two threads wait for each other at every layer.
+On a CPU the model has one core less than there are, on both sides: rank_llm's second process has one to itself then, and we leave one
+idle. That is the setting that favours rank_llm; vLLM's own binding of cores keeps one free as well where it starts workers.
+OMP_NUM_THREADS in the environment says otherwise. Compare on an idle machine only: threads that wait for each other lose much to others.
 """
 
 from __future__ import annotations
@@ -155,8 +156,8 @@ def main() -> None:
         raise SystemExit("No local mirror of the data: name one with --data DIR.")
     for variable, value in vllm_process.ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
-    # Said, not left to vLLM, which drops it to 1 in some processes and not in others.
-    os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+    # Said, not left to vLLM, which may lower it at its start: both sides are to have as many.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) - 1)))
     os.environ["HF_HUB_OFFLINE"] = "1"
     import_module("rank_llm.rerank")  # sets up logging
     logging.disable(logging.INFO)  # rank_llm tells of every window

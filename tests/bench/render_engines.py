@@ -55,7 +55,7 @@ def _windows(f: Mapping[str, Any]) -> tuple[str, str, str, str]:
 def _rank_llm(f: Mapping[str, Any]) -> tuple[str, str, str, str]:
     theirs, ours = f"{f['theirs_seconds_per_query']:.3f} s a query", f"{f['ours_seconds_per_query']:.3f} s a query"
     tokens = f"{f['theirs_tokens_per_prompt']:,.0f} and {f['ours_tokens_per_prompt']:,.0f} tokens a prompt"
-    alike = f"{f['new_tokens_per_window']} new ones each, {f['threads']} threads, prefix caching {f['prefix_caching']}"
+    alike = f"{f['new_tokens_per_window']} new ones each, threads: {f['threads']}, prefix caching {f['prefix_caching']}"
     besides = f"rank_llm {f['rank_llm']}; {tokens}, {alike}"
     return theirs, ours, f"{f['ratio']:.2f}", besides
 

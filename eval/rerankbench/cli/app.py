@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from rerankbench import __version__
-from rerankbench.cli import audit_paper, build, cache, candidates, compare, data, doctor, measure, report, reproduction, run, show
+from rerankbench.cli import (
+    audit_paper,
+    build,
+    cache,
+    candidates,
+    compare,
+    data,
+    doctor,
+    explain,
+    measure,
+    report,
+    reproduction,
+    rescore,
+    run,
+    show,
+)
 
 app = typer.Typer(
     name="rerankbench",
@@ -37,6 +52,8 @@ app.command("report")(report.report)
 app.command("measure")(measure.measure)
 app.command("compare")(compare.compare)
 app.command("reproduction")(reproduction.reproduction)
+app.command("rescore")(rescore.rescore)
+app.command("explain")(explain.explain)
 app.command("audit-paper")(audit_paper.audit_paper)
 app.command("doctor")(doctor.doctor)
 app.command("list")(show.list_)
