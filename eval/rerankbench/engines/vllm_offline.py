@@ -311,8 +311,8 @@ class VllmEngine(ReadsTokens):
 
     def _default_batch_tokens(self, task: Task) -> int | None:
         """On a CPU half of what vLLM takes for offline answers: sliding windows over DL19 then took 2.9 s a query in place of 3.8."""
-        on_cpu = vllm_process.part("platforms").current_platform.is_cpu()
-        return 2048 if on_cpu and task in {"generate", "logits"} else None
+        cuda: Any = import_module("torch").cuda
+        return 2048 if task in {"generate", "logits"} and not cuda.is_available() else None
 
     def _max_model_len(self, task: Task) -> int:
         """One more for the token whose scores are asked for, where the model has a position for it."""
