@@ -61,10 +61,12 @@ bench: $(VENV)/.test  ## Speed and memory beside what one would use instead; wri
 	$(BIN)/python -m tests.bench.first_stages
 
 # On a GPU host the same module runs with --device cuda --dtype bfloat16 --shape qwen3-0.6b, qwen3-4b or qwen3-8b.
-bench-engines: $(VENV)/.test $(VLLM_VENV)/.test  ## E2Rank and RankQwen3 on both engines beside plain loops, random weights; about 45 minutes
-	$(BIN)/python -m tests.bench.engines --engine transformers --what tokenising e2rank sweep
+bench-engines: $(VENV)/.test $(VLLM_VENV)/.test  ## E2Rank and RankQwen3 on both engines beside plain loops, random weights; about 15 minutes
+	$(BIN)/python -m tests.bench.engines --engine transformers --what tokenising e2rank
+	$(BIN)/python -m tests.bench.engines --engine transformers --queries 10 --what sweep
 	$(BIN)/python -m tests.bench.engines --engine transformers --shape qwen3-0.6b --queries 1 --what outside
-	$(VLLM_VENV)/bin/python -m tests.bench.engines --engine vllm --what e2rank sweep
+	$(VLLM_VENV)/bin/python -m tests.bench.engines --engine vllm --what e2rank
+	$(VLLM_VENV)/bin/python -m tests.bench.engines --engine vllm --queries 10 --what sweep
 	$(VLLM_VENV)/bin/python -m tests.bench.engines --engine vllm --shape tiny --what windows
 
 format: $(VENV)/.test  ## Put the code into form

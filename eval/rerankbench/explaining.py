@@ -15,6 +15,7 @@ from rerankbench.config import load_systems
 from rerankbench.errors import UsageError, nearest
 from rerankbench.measures.interval import bootstrap_interval
 from rerankbench.measures.orders import tau_union
+from rerankbench.reference.noise import floor_of
 from rerankbench.reference.paper import PaperCell
 from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import mean
@@ -323,4 +324,5 @@ def _cell(run: StoredRun, paper: PaperCell, values: Mapping[str, float] | None, 
         caveat=run.manifest["caveat"],
         not_judged="; ".join(different),
     )
-    return done.judged(paper)
+    known = load_systems().get(run.system)
+    return done.judged(paper, floor_of(known.weights.status) if known else 0.0)

@@ -20,7 +20,7 @@ from rerankbench.errors import ConfigError, MissingData, MissingError, StoreErro
 from rerankbench.measures.quality import Measured, check_measure, measure
 from rerankbench.plan import made_without_excluded
 from rerankbench.records import Qrels, Ranking
-from rerankbench.store import RunFolder, read_manifest, read_measurements
+from rerankbench.store import read_manifest, read_measurements, read_rankings
 from rerankbench.trec import Run, read_qrels, trec_order
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def read_stored(path: Path) -> StoredRun:
     if not manifest.keys() >= _OF_A_RUN:
         raise StoreError(f"{path} holds no run: its manifest does not tell {', '.join(sorted(_OF_A_RUN - manifest.keys()))}.")
     # The journal of a complete run is whole (its hash was compared), so that reading it mends nothing.
-    return StoredRun(path, manifest, tuple(ranked.ranking for ranked in RunFolder(path, {}).journal()))
+    return StoredRun(path, manifest, tuple(ranked.ranking for ranked in read_rankings(path)))
 
 
 def named(runs: Sequence[StoredRun]) -> dict[str, StoredRun]:

@@ -77,9 +77,8 @@ class RunFolder:
         Raises:
             StoreError: a line before the last is damaged.
         """
-        file = self.path / "rankings.jsonl"
-        _cut_torn_line(file)
-        ranked = [_ranked(file, number, line) for number, line in enumerate(_read_lines(file), start=1)]
+        _cut_torn_line(self.path / "rankings.jsonl")
+        ranked = read_rankings(self.path)
         self._forget_spans_of_others({r.ranking.query_id for r in ranked})
         return ranked
 
@@ -152,6 +151,16 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         if not target.is_file() or _sha256(target) != expected:
             raise StoreError(f"{target}: not as it was when the run was completed.", hint=f"Delete {path} and run again.")
     return manifest
+
+
+def read_rankings(path: Path) -> list[Ranked]:
+    """What a complete run ranked, in the order of its journal.
+
+    Raises:
+        StoreError: a line is damaged.
+    """
+    file = path / "rankings.jsonl"
+    return [_ranked(file, number, line) for number, line in enumerate(_read_lines(file), start=1)]
 
 
 def read_measurements(path: Path) -> list[Measurement]:

@@ -17,7 +17,7 @@ from rerankbench.measures.quality import check_measure
 from rerankbench.plan import Cell as PlannedCell
 from rerankbench.plan import made_without_excluded
 from rerankbench.reference.layout import PaperColumn, PaperRow
-from rerankbench.reference.noise import load as load_noise
+from rerankbench.reference.noise import floor_of
 from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import mean
 from rerankbench.report.build import experiment_table, paper_table
@@ -42,15 +42,9 @@ def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> T
         cells = [_as_the_paper_calls_it(cell, str(experiment.file.table)) for cell in cells]
         _check_measure(experiment)
         placed = _with_hidden_averages(cells, experiment)
-        floors = _floors(experiment)
+        floors = {system.family: floor_of(system.weights.status) for system in experiment.systems}
         return paper_table(load_paper(), str(experiment.file.table), placed, floors=floors, hint=_left_out, context=context)
     return experiment_table(experiment.name, experiment.file.title, _columns(experiment), cells, context=context)
-
-
-def _floors(experiment: Experiment) -> dict[str, float]:
-    """The measured noise of each system whose kind was ever measured."""
-    measured = load_noise()
-    return {s.family: measured[s.weights.status].floor for s in experiment.systems if s.weights.status in measured}
 
 
 def _as_the_paper_calls_it(cell: Cell, table: str) -> Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,18 +48,18 @@ class GenerationUsage(Usage):
     completion_tokens: int = Field(ge=0)
 
 
-class Generated(Reply):
+class Generated(Reply, ABC):
     """An answer with a text."""
 
     usage: GenerationUsage
 
     @property
-    def text(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def text(self) -> str: ...
 
     @property
-    def finish(self) -> Finish:
-        raise NotImplementedError
+    @abstractmethod
+    def finish(self) -> Finish: ...
 
 
 FinishReason = Literal["stop", "length", "content_filter"]
@@ -122,12 +123,12 @@ class CompletionReply(Generated):
         return _FINISH[self.choices[0].finish_reason]
 
 
-class Scored(Reply):
+class Scored(Reply, ABC):
     """An answer with the log-probabilities of its first token's most likely values."""
 
+    @abstractmethod
     def alternatives(self) -> Iterator[tuple[str, float]]:
         """Tokens' texts and log-probabilities. Two tokens may read alike."""
-        raise NotImplementedError
 
     def logprob(self, token: str) -> float:
         """Of the token that reads so (the more likely one of two); minus infinity where the server does not name it."""

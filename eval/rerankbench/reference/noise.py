@@ -25,6 +25,12 @@ class Repetitions(Options):
         return max(self.values) - min(self.values)
 
 
+def floor_of(status: str) -> float:
+    """The noise floor, in percent points, of systems whose weights are had in this way; 0 where it was never measured."""
+    measured = load()
+    return measured[status].floor if status in measured else 0.0
+
+
 def load() -> dict[str, Repetitions]:
     """By how a system's weights are had (``api`` …); what is not in it was never measured."""
     file = read_yaml(Path(__file__).with_name("noise.yaml"))
