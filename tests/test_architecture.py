@@ -27,6 +27,7 @@ LAYERS = [
     {"experiment", "preview", "golden", "scoring"},
     {"tables", "rescoring"},
     {"stages", "explaining"},
+    {"reporting"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

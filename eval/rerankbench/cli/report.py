@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,13 +23,7 @@ from rerankbench.cli.options import (
 from rerankbench.cli.output import console, print_json
 from rerankbench.errors import MissingExtra
 
-if TYPE_CHECKING:
-    from rerankbench.config import Experiment
-    from rerankbench.experiment import Result
-    from rerankbench.report import Shape, Table
-
 DEFAULT_REPORTS = Path("reports")
-FILE_FORMATS = ("markdown", "csv", "latex")
 
 
 def report(
@@ -56,55 +49,25 @@ def report(
     """
     from rerankbench.experiment import Laboratory
     from rerankbench.report import render_terminal, to_json
-    from rerankbench.stages import stages_table
-    from rerankbench.tables import table_of
+    from rerankbench.reporting import report_of, write_figure, write_table
 
     experiment = open_experiment(config, assignments, systems, benchmarks)
     planner = open_planner(data, runs, experiment)
     plan = planner.plan(experiment, limit)
     results = Laboratory(planner).stored(plan, experiment)
-    by_stage = experiment.file.layout == "first-stages"
-    table = (stages_table if by_stage else table_of)(experiment, results, runs)
-    shape: Shape = "paper" if by_stage or experiment.file.table is not None else "experiment"
-    written = _write(table, shape, experiment, reports)
+    made = report_of(experiment, results, runs)
+    folder = reports / experiment.name
+    written = write_table(made, folder)
     undrawn: MissingExtra | None = None
     try:
-        written += _draw(experiment, results, runs, reports / experiment.name)
+        written += write_figure(experiment, results, runs, folder)
     except MissingExtra as error:
         undrawn = error  # the table comes first
     if as_json:
-        print_json({**to_json(table), "files": [str(path) for path in written]})
+        print_json({**to_json(made.table), "files": [str(path) for path in written]})
     else:
-        console().print(render_terminal(table, shape))
-        typer.echo(f"Written to {written[0].parent}: {', '.join(path.name for path in written)}")
+        console().print(render_terminal(made.table, made.shape))
+        typer.echo(f"Written to {folder}: {', '.join(path.name for path in written)}")
     if undrawn is not None:
         raise undrawn
-    raise typer.Exit(table.exit_code())
-
-
-def _write(table: Table, shape: Shape, experiment: Experiment, reports: Path) -> list[Path]:
-    from rerankbench.report import SUFFIXES, render
-
-    folder = reports / experiment.name
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for format_ in FILE_FORMATS:
-        path = folder / f"table{SUFFIXES[format_]}"
-        path.write_text(render(table, format_, shape), encoding="utf-8")
-        written.append(path)
-    return written
-
-
-def _draw(experiment: Experiment, results: Sequence[Result], runs: Path, folder: Path) -> list[Path]:
-    """The experiment's figure, where it asks for one."""
-    if experiment.file.layout == "first-stages":
-        from rerankbench.report.stage_figure import draw_stages
-        from rerankbench.stages import stages_figure
-
-        return draw_stages(stages_figure(experiment, results, runs), folder)
-    if experiment.file.figure:
-        from rerankbench.report.figure import draw
-        from rerankbench.tables import sweep_figure_of
-
-        return draw(sweep_figure_of(experiment, results, runs), folder)
-    return []
+    raise typer.Exit(made.table.exit_code())

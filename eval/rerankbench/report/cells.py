@@ -29,6 +29,37 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """One of several runs that share a cell: another seed, another engine, another host.
+
+    Attributes:
+        label: What tells it from the others.
+        value: A fraction, or seconds.
+        run: Path of its run folder, as in `Cell.run`.
+    """
+
+    label: str
+    value: float
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Significance:
+    """A cell against the one that its row is measured by, over the same queries.
+
+    Attributes:
+        reference: Label of the row that it is measured by.
+        difference: Mean difference to it, a fraction.
+        p: Of the paired randomisation test, two-sided, Holm-corrected over the rows that are measured by that one.
+    """
+
+    reference: str
+    difference: float
+    p: float
+    is_significant: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One system on one benchmark, or an average of such cells.
 
@@ -45,6 +76,9 @@ class Cell:
         resumed: Whether the run was stopped and continued, so that its seconds are a sum of parts.
         deterministic: Whether a repetition must give the same digits (first stages): then the noise is half a printed digit.
         run: Path of the run folder, relative to the folder of runs.
+        repeats: The runs that `value` is the mean of, where there are several; `run` is then the first one's.
+        letters: Letters of the rows that this one is significantly better than in its column.
+        against: How sure the difference to the default of its sweep is; None for the default itself and outside of sweeps.
         caveat: What the engine says about itself.
         other_model: The model that stood in for the paper's.
         reason, hint: Why there is no value, and the command or download that gets one.
@@ -72,6 +106,9 @@ class Cell:
     resumed: bool = False
     deterministic: bool = False
     run: str = ""
+    repeats: tuple[Repeat, ...] = ()
+    letters: str = ""
+    against: Significance | None = None
     caveat: str = ""
     other_model: str = ""
     reason: str = ""
@@ -88,7 +125,7 @@ class Cell:
             raise MeasureError(f"{where} is {self.status}, and its value is {self.value}: a value and 'done' come together.")
         if self.status is not Status.DONE and not self.reason:
             raise MeasureError(f"{where} is {self.status} and says no reason.")
-        for number in (self.value, self.seconds, *(self.interval or ())):
+        for number in (self.value, self.seconds, *(self.interval or ()), *(repeat.value for repeat in self.repeats)):
             if number is not None and not math.isfinite(number):
                 raise MeasureError(f"{where} holds {number}: expected a finite number.")
 
@@ -110,6 +147,12 @@ class Cell:
     def interval_points(self) -> tuple[Decimal, Decimal] | None:
         """The interval in the unit of `points`."""
         return None if self.interval is None else (self._in_points(self.interval[0]), self._in_points(self.interval[1]))
+
+    @property
+    def spread_points(self) -> tuple[Decimal, Decimal] | None:
+        """The lowest and the highest of the repeats, in the unit of `points`; None for fewer than two."""
+        values = [repeat.value for repeat in self.repeats]
+        return (self._in_points(min(values)), self._in_points(max(values))) if len(values) > 1 else None
 
     @property
     def difference(self) -> Decimal | None:

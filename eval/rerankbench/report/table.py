@@ -46,12 +46,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A system, or a variant of one: `label` is what is printed, `cells` stand in the order of the table's columns."""
+    """A system, or a variant of one.
+
+    Attributes:
+        label: What is printed.
+        cells: In the order of the table's columns.
+        letter: Stands for the row in other rows' `Cell.letters`; empty in a table without them.
+    """
 
     system: str
     label: str
     cells: tuple[Cell, ...]
     variant: str = ""
+    letter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
