@@ -25,6 +25,7 @@ LAYERS = [
     {"candidates"},
     {"plan", "report"},
     {"experiment", "preview", "golden", "scoring"},
+    {"marking"},
     {"tables", "rescoring"},
     {"stages", "explaining"},
     {"reporting"},

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from rerankbench import registry
+from rerankbench import prompts, registry
 from rerankbench.benchmarks import Benchmarks, Collection, OwnCollection
 from rerankbench.config import Part, build_part, fingerprint
 from rerankbench.errors import ConfigError, MissingData, RerankbenchError
@@ -21,6 +21,7 @@ from rerankbench.first_stages.formats import Form, open_listed
 from rerankbench.first_stages.from_file import FileOptions
 from rerankbench.first_stages.fusion_stage import FusionOptions
 from rerankbench.first_stages.listfile import read_manifest, read_written, write_lists
+from rerankbench.first_stages.texts import SLOT
 from rerankbench.manifest import BEHAVIOUR
 from rerankbench.protocols import BuildsFirstStage, Closes, Corpus, FirstStage, TextEmbedder
 from rerankbench.records import CandidateList, Query
@@ -190,7 +191,7 @@ class CandidateBuilder:
         return Built(path, self.identity(definition), lists, manifest.sha256, reused)
 
     def _resolved(self, definition: Definition) -> Part:
-        """The definition with published lists replaced by their files."""
+        """The definition with published lists replaced by their files, and prompts by their wording for the benchmark."""
         data = self._with_files(definition.part.as_data(), definition, definition.depth)
         return build_part("first_stage", data, lambda key: f"candidates.{definition.name}: {'.'.join(map(str, key))}")
 
@@ -198,6 +199,8 @@ class CandidateBuilder:
         if data["kind"] == PUBLISHED:
             path = self.benchmarks.open(definition.benchmark).list_path(data["first_stage"], depth)
             return {"kind": "file", "path": str(path)}
+        if data.get("query_prompt"):
+            return _worded(data, definition)
         if data["kind"] != "fusion":
             return dict(data)
         deep = max(depth, data["part_depth"] or depth)
@@ -239,6 +242,19 @@ def _closed_afterwards(stage: FirstStage) -> Iterator[FirstStage]:
     finally:
         if isinstance(stage, Closes):
             stage.close()
+
+
+def _worded(data: Mapping[str, Any], definition: Definition) -> dict[str, Any]:
+    """The options of a dense first stage with its prompt as the template that it is for this benchmark.
+
+    Raises:
+        ConfigError: there is no such prompt, or it shows documents.
+    """
+    prompt = prompts.load(data["query_prompt"]).for_benchmark(definition.benchmark)
+    if prompt.kind != "query":
+        raise ConfigError(f"candidates.{definition.name}.query_prompt: {prompt.name!r} is a prompt of kind {prompt.kind!r}, not a query's.")
+    template = prompt.render(SLOT, end_token=str(data["document_template"]).partition(SLOT)[2])
+    return {**data, "query_prompt": "", "query_template": template}
 
 
 def _kind(part: Part) -> type[BuildsFirstStage]:

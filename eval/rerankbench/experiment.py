@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -19,9 +19,9 @@ from rerankbench.clock import Clock
 from rerankbench.config import Experiment, System, fingerprint
 from rerankbench.engines.caching import CachedEngine, Counts
 from rerankbench.engines.disk_cache import DiskCache
-from rerankbench.errors import MissingError, RankingError, RerankbenchError, StoreError
+from rerankbench.errors import MissingData, MissingError, RankingError, RerankbenchError, StoreError
 from rerankbench.first_stages.dense import DenseFirstStage
-from rerankbench.measures.quality import measure
+from rerankbench.measures.quality import check_measure, measure
 from rerankbench.plan import Cell, Planned, Planner, engine_class, folder_name, ranker_class
 from rerankbench.protocols import Accounts, Engine, Parts, Ranker, TextEmbedder
 from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Ranking, Span
@@ -36,6 +36,7 @@ class Result:
     Attributes:
         manifest, measurements: Of the complete run; None and empty where there is a problem.
         reused: Whether the run was complete before.
+        runs: The folder of runs that it lies in, where that is another one than the laboratory's.
     """
 
     cell: Cell
@@ -44,6 +45,7 @@ class Result:
     measurements: tuple[Measurement, ...] = ()
     problem: RerankbenchError | None = None
     reused: bool = False
+    runs: Path | None = None
 
 
 class Observer(Protocol):
@@ -86,9 +88,35 @@ class Laboratory:
             self._unload()
         return [results[position] for position in range(len(plan))]
 
-    def stored(self, plan: Sequence[Planned], experiment: Experiment) -> list[Result]:
-        """What is complete already, without running anything; for the rest, how it can be had."""
-        return [self._stored(planned, experiment) for planned in plan]
+    def stored(self, plan: Sequence[Planned], experiment: Experiment, elsewhere: Sequence[Path] = ()) -> list[Result]:
+        """What is complete already, without running anything; for the rest, how it can be had.
+
+        Args:
+            elsewhere: More folders of runs, of other hosts say. Complete runs of the same cells there are their repeats.
+
+        Raises:
+            MissingData: there is no such folder.
+        """
+        found = []
+        for planned in plan:
+            repeats = [again for folder in elsewhere for again in self._repeats(planned, folder, experiment)]
+            own = self._stored(planned, experiment)
+            found += [own] if own.manifest is not None or not repeats else []
+            found += repeats
+        return found
+
+    def _repeats(self, planned: Planned, folder: Path, experiment: Experiment) -> Iterator[Result]:
+        """The complete run of the same identity in another folder of runs."""
+        if not folder.is_dir():
+            raise MissingData(f"There is no folder of runs {folder}.")
+        if planned.folder is None:
+            return
+        run_id, cell = planned.folder.name.rpartition("-")[2], planned.cell
+        for path in sorted((folder / cell.benchmark / cell.first_stage).glob(f"*-{run_id}")):
+            result = self._stored(replace(planned, folder=path), experiment)
+            if result.manifest is not None:
+                label = f"{cell.system.repeat} on {folder.name}".removeprefix(" on ")
+                yield replace(result, cell=replace(cell, system=replace(cell.system, repeat=label)), runs=folder)
 
     def _result(self, planned: Planned, experiment: Experiment, observer: Observer) -> Result:
         if planned.state in {"complete", "missing", "failed"}:
@@ -131,12 +159,14 @@ class Laboratory:
                 observer.queries_done(len(batch))
             run = folder.finish(ranked, tag=_tag(cell.system))
             measurements = self._measure(cell, run, experiment)
+            kept = self._kept(cell, lists, ranked, measurements, experiment)
             manifest = {
                 **self._facts(planned, experiment),
                 "queries": len(ranked),
                 "queries_before_last_start": resumed_at,
                 "seconds": folder.seconds(),
                 "defects": _defect_counts(ranked),
+                "kept": kept,
                 "answers": _answers(engine, before),
                 "engine_account": _account(engine),
             }
@@ -195,11 +225,31 @@ class Laboratory:
             self._loaded[1].close()
             self._loaded = None
 
+    def _kept(
+        self, cell: Cell, lists: Sequence[CandidateList], ranked: Sequence[Ranked], ours: Sequence[Measurement], experiment: Experiment
+    ) -> dict[str, Any]:
+        """On how many queries the run is as its lists came: in the order of all documents, of the first ten, in the first measure."""
+        incoming = Run.of([Ranking(c.query.id, tuple(d.id for d in c.documents)) for c in lists if len(c)])
+        shown = check_measure(experiment.file.measures[0])
+        theirs = {m.query_id: m.value for m in self._measured(cell, incoming, experiment) if m.measure == shown}
+        orders = [(r.ranking.doc_ids, incoming.ranking(r.ranking.query_id)) for r in ranked if r.ranking.doc_ids]
+        return {
+            "queries": len(orders),
+            "orders": sum(tuple(a) == tuple(b) for a, b in orders),
+            "first_10": sum(tuple(a[:10]) == tuple(b[:10]) for a, b in orders),
+            "measured": len(theirs),
+            "values": sum(m.measure == shown and theirs.get(m.query_id) == m.value for m in ours),
+            "measure": shown,
+        }
+
     def _measure(self, cell: Cell, run: Path, experiment: Experiment) -> list[Measurement]:
+        return self._measured(cell, read_run(run), experiment)
+
+    def _measured(self, cell: Cell, run: Run, experiment: Experiment) -> list[Measurement]:
         qrels = self._planner.benchmarks.open(cell.benchmark).qrels()
         if cell.limit is not None:
             qrels = _restricted(qrels, self._planner.lists(cell))
-        measured = self._without_excluded(cell, read_run(run), experiment)
+        measured = self._without_excluded(cell, run, experiment)
         return list(measure(measured, qrels, experiment.file.measures, missing=experiment.file.missing).measurements)
 
     def _without_excluded(self, cell: Cell, run: Run, experiment: Experiment) -> Run:

@@ -129,7 +129,7 @@ class Planner:
             Definition(name, experiment.candidates[name], benchmark, depth)
             for benchmark in experiment.benchmarks
             for name in experiment.first_stages
-            if name in experiment.candidates
+            if name in experiment.candidates and any(name in experiment.first_stages_of(s, benchmark) for s in experiment.systems)
             for depth in experiment.depths
         ]
 
@@ -343,4 +343,5 @@ def _cells(experiment: Experiment, limit: int | None) -> Iterator[Cell]:
         for depth in experiment.depths:
             for first_stage in experiment.first_stages:
                 for benchmark in experiment.benchmarks:
-                    yield Cell(system, benchmark, first_stage, depth, limit)
+                    if first_stage in experiment.first_stages_of(system, benchmark):
+                        yield Cell(system, benchmark, first_stage, depth, limit)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rerankbench import hub
 from rerankbench.benchmarks import load_catalog
 from rerankbench.config import Experiment, System, load_systems
 from rerankbench.errors import ConfigError, MissingError
 from rerankbench.experiment import Result
+from rerankbench.marking import ALPHA, RowKey, Tested, against_defaults, row_letters, with_letters
 from rerankbench.measures.interval import bootstrap_interval
 from rerankbench.measures.quality import check_measure
 from rerankbench.plan import Cell as PlannedCell
@@ -23,6 +24,7 @@ from rerankbench.reference.verdict import mean
 from rerankbench.report.build import experiment_table, paper_table
 from rerankbench.report.cells import Cell, Status, average
 from rerankbench.report.figure import Level, Point, SweepFigure
+from rerankbench.report.repeats import repeated
 from rerankbench.report.table import Column, Table
 
 PAPER_DEPTH = 100
@@ -36,15 +38,80 @@ def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> T
         MeasureError: a system or benchmark of the experiment has no place in the paper's table.
         ConfigError: the paper's table shows another measure than the experiment's first.
     """
-    cells = [cell_of(result, experiment, runs) for result in results]
+    entries = tested_cells(experiment, results, runs)
+    letters = row_letters(entries) if _significance(experiment) == "letters" else {}
     context = context_of(experiment, results)
+    if experiment.file.table is None:
+        cells = [entry.cell for entry in entries]
+        return experiment_table(experiment.name, experiment.file.title, _columns(experiment), cells, letters=letters, context=context)
+    _check_measure(experiment)
+    named = [_as_the_paper_calls_it(entry.cell, str(experiment.file.table)) for entry in entries]
+    return paper_table(
+        load_paper(),
+        str(experiment.file.table),
+        _with_hidden_averages(named, experiment),
+        floors={cell.system: floor for cell, floor in zip(named, _floors(entries, experiment), strict=True)},
+        hint=_left_out,
+        letters={(cell.system, cell.variant): letters.get(entry.row, "") for entry, cell in zip(entries, named, strict=True)},
+        context=context,
+    )
+
+
+def _floors(entries: Sequence[Tested], experiment: Experiment) -> list[float]:
+    """The noise that runs of each cell's kind were measured to have, in percent points."""
+    status = {system.family: system.weights.status for system in experiment.systems}
+    return [floor_of(status[entry.cell.system]) for entry in entries]
+
+
+def tested_cells(experiment: Experiment, results: Sequence[Result], runs: Path) -> list[Tested]:
+    """A cell for each place, in the order of the results; runs that share a place are its repeats. Marked by the experiment's tests."""
+    places: dict[tuple[str, str, str, str], list[Result]] = {}
+    for result in results:
+        cell = _absent(result, experiment, runs)
+        places.setdefault((cell.system, cell.variant, cell.first_stage, cell.column), []).append(result)
+    entries = [_entry(shared, experiment, runs) for shared in places.values()]
+    marked = {
+        "letters": lambda: with_letters(entries),
+        "default": lambda: against_defaults(entries, _row_labels(entries)),
+        "none": lambda: [entry.cell for entry in entries],
+    }[_significance(experiment)]()
+    return [replace(entry, cell=cell) for entry, cell in zip(entries, marked, strict=True)]
+
+
+def _entry(shared: Sequence[Result], experiment: Experiment, runs: Path) -> Tested:
+    first = shared[0].cell
+    default = first.system.is_default and (first.first_stage, first.depth) == (experiment.first_stages[0], _default_depth(experiment))
+    cells = [(result.cell.system.repeat or runs.name, cell_of(result, experiment, runs)) for result in shared]
+    if not all(cell.done for _, cell in cells):
+        return Tested(repeated(cells, {}), is_default=default)
+    each = [_values(result, experiment) for result in shared]
+    values = {query: mean([one[query] for one in each]) for query in each[0]}
+    alone = len(shared) == 1 and not shared[0].cell.system.repeat
+    return Tested(cells[0][1] if alone else repeated(cells, values), values, default)
+
+
+def _default_depth(experiment: Experiment) -> int:
+    return experiment.file.depth if experiment.file.depth in experiment.depths else experiment.depths[0]
+
+
+def _row_labels(entries: Sequence[Tested]) -> dict[RowKey, str]:
+    return {entry.row: f"{entry.cell.system} ({entry.cell.variant})" if entry.cell.variant else entry.cell.system for entry in entries}
+
+
+def _significance(experiment: Experiment) -> Literal["letters", "default", "none"]:
+    asked = experiment.file.significance
+    if asked != "auto":
+        return asked
     if experiment.file.table is not None:
-        cells = [_as_the_paper_calls_it(cell, str(experiment.file.table)) for cell in cells]
-        _check_measure(experiment)
-        placed = _with_hidden_averages(cells, experiment)
-        floors = {system.family: floor_of(system.weights.status) for system in experiment.systems}
-        return paper_table(load_paper(), str(experiment.file.table), placed, floors=floors, hint=_left_out, context=context)
-    return experiment_table(experiment.name, experiment.file.title, _columns(experiment), cells, context=context)
+        return "none"
+    swept = len(experiment.depths) > 1 or experiment.varies_first_stage or any(system.variant for system in experiment.systems)
+    return "default" if swept else "letters"
+
+
+def _values(result: Result, experiment: Experiment) -> dict[str, float]:
+    """Query id → value of the measure that is shown."""
+    shown = check_measure(experiment.file.measures[0])
+    return {m.query_id: m.value for m in result.measurements if m.measure == shown}
 
 
 def _as_the_paper_calls_it(cell: Cell, table: str) -> Cell:
@@ -105,10 +172,10 @@ def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
         hardware=_hardware(manifest),
         resumed=manifest["queries_before_last_start"] > 0,
         deterministic=result.cell.system.ranker.kind == "identity",
-        run=_relative(result.folder, runs),
+        run=_relative(result.folder, result.runs or runs),
         caveat=manifest["caveat"],
         other_model=_other_model(result.cell.system) if experiment.file.table is not None else "",
-        notes=_notes(manifest),
+        notes=(*_notes(manifest), *_kept(result, manifest)),
         not_judged=other_question(result, experiment) if experiment.file.table is not None else "",
     )
 
@@ -149,7 +216,7 @@ def _absent(result: Result, experiment: Experiment, runs: Path) -> Cell:
         system=cell.system.family,
         variant=", ".join(said),
         column=cell.benchmark,
-        first_stage=cell.first_stage if len(experiment.first_stages) > 1 else "",
+        first_stage=cell.first_stage if experiment.varies_first_stage else "",
         status=Status.MISSING if problem is None or isinstance(problem, MissingError) else Status.FAILED,
         reason=_portable(problem.message, runs) if problem else "This cell was not run yet.",
         hint=_portable(problem.hint, runs) if problem else "",
@@ -180,7 +247,7 @@ def _judged_queries(benchmark: str, experiment: Experiment) -> int | None:
 
 
 def _columns(experiment: Experiment) -> list[Column]:
-    stages = experiment.first_stages if len(experiment.first_stages) > 1 else ("",)
+    stages = experiment.first_stages if experiment.varies_first_stage else ("",)
     shown = experiment.file.measures[0]
     columns = []
     for stage in stages:
@@ -200,7 +267,8 @@ def context_of(experiment: Experiment, results: Sequence[Result]) -> list[str]:
         "95 % intervals: percentile bootstrap over queries, 10,000 resamples, seed 0",
     ]
     lines += [f"times: wall time of ranking, on {h}" for h in hardware]
-    if experiment.file.averages and len(experiment.first_stages) > 1:
+    lines += _tests_in_words(experiment)
+    if experiment.file.averages and experiment.varies_first_stage:
         lines.append("averages are not shown: columns differ in their first stage")
     return lines
 
@@ -220,6 +288,28 @@ def _notes(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     if any(a["disk"] for a in answers):
         said.append("some answers were kept from earlier runs: times do not count them")
     return tuple(said)
+
+
+def _kept(result: Result, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """What must be said of a run that is much like its own candidate lists: it scores as they do, whatever it did."""
+    kept = manifest.get("kept")
+    if not kept or not kept["queries"] or result.cell.system.ranker.kind == "identity":
+        return ()
+    unchanged = f"the first 10 documents of {kept['first_10']} of {kept['queries']} queries are the first stage's, in its order"
+    if kept["orders"] == kept["queries"]:
+        return (f"identical to its first stage: the same documents in the same order for all {kept['queries']} queries",)
+    if kept["measured"] and kept["values"] == kept["measured"]:
+        return (f"{kept['measure']} of all {kept['measured']} queries is its first stage's own: {unchanged}",)
+    return (unchanged,) if 2 * kept["first_10"] > kept["queries"] else ()
+
+
+def _tests_in_words(experiment: Experiment) -> list[str]:
+    how = f"paired randomisation test, 10,000 draws, seed 0, p ≤ {ALPHA} after Holm's correction over a column"
+    return {
+        "letters": [f"letters: the rows that a number is significantly better than; {how}"],
+        "default": [f"▲ ▼: significantly better, worse than the system's own default on the same queries; {how}"],
+        "none": [],
+    }[_significance(experiment)]
 
 
 def other_question(result: Result, experiment: Experiment) -> str:

@@ -21,6 +21,8 @@ torch = pytest.importorskip("torch")
 transformers: Any = pytest.importorskip("transformers")
 
 Tiny = Callable[[str], Path]
+NOISE = 1e-5
+"""Single precision, summed in another order; a token that saw another text is off by more than 1e-2."""
 
 
 def engine_of(folder: Path, **changes: Any) -> TransformersEngine:
@@ -70,16 +72,16 @@ def test_packed_numbers_are_those_of_one_text_at_a_time(tiny: Tiny, name: str) -
     engine = engine_of(tiny(name))
     assert engine._packs
     alone = np.concatenate([engine_of(tiny(name), batching="padded").embed([text]) for text in TEXTS])
-    np.testing.assert_allclose(engine.embed(TEXTS), alone, atol=1e-6)
-    np.testing.assert_allclose(engine_of(tiny(name), batch_tokens=20).embed(TEXTS), alone, atol=1e-6)
+    np.testing.assert_allclose(engine.embed(TEXTS), alone, atol=NOISE)
+    np.testing.assert_allclose(engine_of(tiny(name), batch_tokens=20).embed(TEXTS), alone, atol=NOISE)
 
 
 def test_packed_numbers_of_qwen3_are_those_of_one_text_at_a_time(tiny_qwen3: Path) -> None:
     texts = ["hello<|endoftext|>", "a much longer passage about the life of fleas and cats " * 8, "字", "two words<|endoftext|>"]
     engine, padded = engine_of(tiny_qwen3, batching="packed"), engine_of(tiny_qwen3, batching="padded")
-    np.testing.assert_allclose(engine.embed(texts), np.concatenate([padded.embed([t]) for t in texts]), atol=1e-6)
+    np.testing.assert_allclose(engine.embed(texts), np.concatenate([padded.embed([t]) for t in texts]), atol=NOISE)
     alone = np.concatenate([padded.label_scores([t], ["yes", " no"], kind="logit") for t in texts])
-    np.testing.assert_allclose(engine.label_scores(texts, ["yes", " no"], kind="logit"), alone, atol=1e-6)
+    np.testing.assert_allclose(engine.label_scores(texts, ["yes", " no"], kind="logit"), alone, atol=NOISE)
 
 
 def test_where_it_is_not_known_to_be_right_inputs_are_padded(tiny: Tiny, tiny_qwen3: Path) -> None:

@@ -28,6 +28,11 @@ def engine_of(folder: Path, **changes: Any) -> TransformersEngine:
     return TransformersEngine(TransformersOptions(**{"model": str(folder), "dtype": "float32", "device": "cpu", **changes}))
 
 
+# Single precision, summed in another order: up to 1.2e-6 and 1.3e-5 were seen on one CPU and less on others. A wrong mask, position
+# or row is off by more than 1e-2.
+VECTORS, LOGITS = 1e-5, 1e-4
+
+
 def library(folder: Path, auto: str) -> tuple[Any, Any]:
     return transformers.AutoTokenizer.from_pretrained(folder), getattr(transformers, auto).from_pretrained(folder, dtype=torch.float32)
 
@@ -43,7 +48,7 @@ def test_a_decoders_vectors_are_those_of_one_text_at_a_time(tiny: Tiny, name: st
     with torch.no_grad():
         states = [model(torch.tensor([tokenizer(text)["input_ids"]])).last_hidden_state[0, -1] for text in PROMPTS]
     expected: Floats = torch.nn.functional.normalize(torch.stack(states), dim=1).numpy()
-    np.testing.assert_allclose(engine_of(tiny(name), batching=batching).embed(PROMPTS), expected, atol=1e-6)
+    np.testing.assert_allclose(engine_of(tiny(name), batching=batching).embed(PROMPTS), expected, atol=VECTORS)
 
 
 @pytest.mark.parametrize("name", DECODERS)
@@ -58,8 +63,8 @@ def test_a_decoders_label_scores_are_those_of_one_prompt_at_a_time(tiny: Tiny, n
     found = engine.label_scores(PROMPTS, labels, kind="logit")
     assert found.shape == (4, 3)
     assert found.dtype == np.float64
-    np.testing.assert_allclose(found, logits[:, wanted].numpy(), atol=1e-5)
-    np.testing.assert_allclose(engine.label_scores(PROMPTS, labels), logits.log_softmax(-1)[:, wanted].numpy(), atol=1e-5)
+    np.testing.assert_allclose(found, logits[:, wanted].numpy(), atol=LOGITS)
+    np.testing.assert_allclose(engine.label_scores(PROMPTS, labels), logits.log_softmax(-1)[:, wanted].numpy(), atol=LOGITS)
 
 
 def test_no_prompt_gives_no_row(tiny: Tiny) -> None:
@@ -78,7 +83,7 @@ def test_pooling_is_over_a_texts_own_tokens(tiny: Tiny, name: str, pooling: str)
             states = model(torch.tensor([tokenizer(text)["input_ids"]])).last_hidden_state[0]
         rows.append({"mean": states.mean(0), "cls": states[0], "last": states[-1]}[pooling])
     expected: Floats = torch.nn.functional.normalize(torch.stack(rows), dim=1).numpy()
-    np.testing.assert_allclose(engine_of(tiny(name), pooling=pooling).embed(PROMPTS), expected, atol=2e-6)
+    np.testing.assert_allclose(engine_of(tiny(name), pooling=pooling).embed(PROMPTS), expected, atol=VECTORS)
 
 
 PAIRS = [

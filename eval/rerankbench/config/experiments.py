@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from rerankbench.config.candidates import CandidateNames, named_engines
 from rerankbench.config.options import Place, below, validate
 from rerankbench.config.schema import ExperimentFile, SystemEntry, SystemsFile
-from rerankbench.config.systems import Names, Part, System, build_system, variants
+from rerankbench.config.systems import Names, Part, System, build_system, repeats, variants
 from rerankbench.config.yaml_file import YamlFile, read_yaml
 from rerankbench.errors import ConfigError, nearest
 
@@ -36,6 +36,18 @@ class Experiment:
     benchmarks: tuple[str, ...]
     first_stages: tuple[str, ...]
     depths: tuple[int, ...]
+
+    def first_stages_of(self, system: System, benchmark: str) -> tuple[str, ...]:
+        """The first stages over which a system ranks a benchmark, in the experiment's order."""
+        lists_from = self.file.lists_from
+        own = [stage for stage, served in lists_from.items() if benchmark in served]
+        chosen = [stage for stage in self.first_stages if (stage in own if own else stage not in lists_from)]
+        return tuple(stage for stage in chosen if not system.first_stages or stage in system.first_stages)
+
+    @property
+    def varies_first_stage(self) -> bool:
+        """Whether a system ranks one benchmark over several first stages, so that its cells must say over which."""
+        return any(len(self.first_stages_of(system, benchmark)) > 1 for system in self.systems for benchmark in self.benchmarks)
 
     def only(self, systems: Sequence[str] = (), benchmarks: Sequence[str] = ()) -> Experiment:
         """Keep the named systems (or families of sweep variants) and benchmarks; all where none is named.
@@ -107,6 +119,7 @@ def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
     _refuse_equal_names(systems, file)
     for key, values in {"benchmarks": written.benchmarks, "first_stages": first_stages, "depth": depths}.items():
         _refuse_repeated(key, values, file)
+    _check_first_stages(systems, first_stages, file)
     _refuse_idle_engines(written, _known_systems(path), file)
     _check_figure(written.figure, systems, depths, file)
     candidates = CandidateNames(written.candidates, written.engines, path.parent, file.place).parts()
@@ -139,7 +152,8 @@ def _systems(written: ExperimentFile, sweep: Mapping[str, list[Any]], names: Nam
         system = build_system(name, entry, names, place)
         shared = {key: values for key, values in sweep.items() if system.has_option(key)}
         idle -= set(shared)
-        systems.extend(variants(system, {**shared, **entry.sweep}, place))
+        for variant in variants(system, {**shared, **entry.sweep}, place):
+            systems.extend(repeats(variant, entry.repeats, names, place))
     if idle:
         key = min(idle)
         raise ConfigError(f"{file.place(('sweep', key))}: no system of this experiment has an option {key!r}: nothing would be swept")
@@ -172,9 +186,18 @@ def _refuse_repeated(key: str, values: Sequence[object], file: YamlFile) -> None
             raise ConfigError(f"{file.place((key, i))}: {value!r} stands here a second time")
 
 
+def _check_first_stages(systems: Sequence[System], first_stages: Sequence[str], file: YamlFile) -> None:
+    for system in systems:
+        for name in system.first_stages:
+            if name not in first_stages:
+                known = nearest(name, first_stages)
+                raise ConfigError(f"{file.place(('systems',))}: {system.name!r} ranks {name!r}, which is no first stage here. {known}")
+
+
 def _refuse_idle_engines(written: ExperimentFile, known: Mapping[str, SystemEntry], file: YamlFile) -> None:
     """An engine that nothing uses is a misspelt name, which would leave the right one as it was."""
-    used = {e.engine for entry in written.systems for e in (entry, known.get(entry.base)) if e and isinstance(e.engine, str)}
+    entries = [e for entry in written.systems for e in (entry, known.get(entry.base), *entry.repeats) if e]
+    used = {entry.engine for entry in entries if isinstance(entry.engine, str)}
     used |= {name for data in written.candidates.values() for name in named_engines(data)}
     for name in written.engines:
         if name not in used:

@@ -33,13 +33,28 @@ class Weights(Options):
         return self
 
 
+class RepeatEntry(Options):
+    """One of several runs that share a system's cells: another seed, engine or run file.
+
+    Attributes:
+        label: What tells it from the others; default: its number.
+        ranker, engine: What is laid over the system's own.
+    """
+
+    label: str = ""
+    ranker: dict[str, Any] = {}
+    engine: str | dict[str, Any] | None = None
+
+
 class SystemEntry(Options):
     """One system, as written in a file.
 
     Attributes:
         base: Name of a system to start from; what stands here is laid over it.
         ranker, engine: ``kind`` and that kind's options. An engine may be the name of one under `engines`.
+        first_stages: Of the experiment's first stages, those that this system ranks; all of them where none is named.
         sweep: Dotted key → values; the system becomes one variant a combination.
+        repeats: Runs that share this system's cells, which show their mean and their spread.
         sources: Where each fact of this entry was read; ``[R]`` marks what is recalled and unverified.
     """
 
@@ -48,6 +63,8 @@ class SystemEntry(Options):
     ranker: dict[str, Any] = {}
     engine: str | dict[str, Any] | None = None
     weights: Weights | None = None
+    first_stages: tuple[str, ...] = ()
+    repeats: tuple[RepeatEntry, ...] = ()
     sweep: dict[str, list[Any]] = {}
     note: str = ""
     sources: tuple[str, ...] = ()
@@ -65,6 +82,7 @@ class ExperimentFile(Options):
     Attributes:
         table: The paper's table that the result stands beside, if any.
         first_stages: Where candidate lists come from.
+        lists_from: First stage → benchmarks whose lists come from it alone; the first stages that are not named here serve the others.
         depth: Documents a list.
         candidates: First stages of this experiment's own, by name: ``kind`` and that kind's options. Their lists are built over the
             benchmark's corpus when the experiment is run. The ``stages`` of a fusion may be names of others; a file's path starts
@@ -79,6 +97,9 @@ class ExperimentFile(Options):
         batch_queries: Lists handed to a ranker at once. Not part of a run's identity: what a list gets does not depend on
             its neighbours.
         averages: Column name → the benchmarks it is the mean of.
+        significance: What is tested between the rows of a column, on the same queries: every row against every other (``letters``), every
+            row against the first stage, depth and option values that the experiment starts from (``default``), or nothing. ``auto``:
+            ``default`` where something is swept, nothing in a table of the paper's, else ``letters``.
         layout: How `report` sets the table: a row a system, or a row a first stage with its ceiling and each reranker's gain.
         figure: A swept key whose values are numbers: `report` draws the shown measure over it, a panel a benchmark.
         sweep: Dotted key (``depth``, ``first_stages``, ``ranker.X``, ``engine.X``) → values, for every system that has the key.
@@ -89,6 +110,7 @@ class ExperimentFile(Options):
     table: int | None = None
     benchmarks: tuple[str, ...] = Field(min_length=1)
     first_stages: tuple[str, ...] = Field(default=("bm25",), min_length=1)
+    lists_from: dict[str, tuple[str, ...]] = {}
     depth: int = Field(default=100, ge=1)
     candidates: dict[str, dict[str, Any]] = {}
     own_benchmarks: dict[str, dict[str, Any]] = {}
@@ -100,6 +122,7 @@ class ExperimentFile(Options):
     missing: Literal["error", "zero", "skip"] = "error"
     batch_queries: int = Field(default=32, ge=1)
     averages: dict[str, tuple[str, ...]] = {}
+    significance: Literal["auto", "letters", "default", "none"] = "auto"
     layout: Literal["systems", "first-stages"] = "systems"
     figure: str = ""
     sweep: dict[str, list[Any]] = {}
@@ -110,4 +133,14 @@ class ExperimentFile(Options):
             unknown = [m for m in members if m not in self.benchmarks]
             if unknown:
                 raise ValueError(f"average {name!r} is over {', '.join(unknown)}, not among this file's benchmarks")
+        return self
+
+    @model_validator(mode="after")
+    def _lists_are_from_first_stages_of_this_file(self) -> Self:
+        for first_stage, served in self.lists_from.items():
+            if first_stage not in self.first_stages:
+                raise ValueError(f"'lists_from' names {first_stage!r}, which is not among this file's first_stages")
+            unknown = [name for name in served if name not in self.benchmarks]
+            if unknown:
+                raise ValueError(f"'lists_from' of {first_stage!r} names {', '.join(unknown)}, not among this file's benchmarks")
         return self

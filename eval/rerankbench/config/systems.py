@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rerankbench import registry
 from rerankbench.config.options import Options, Place, below, validate
-from rerankbench.config.schema import SystemEntry, Weights
+from rerankbench.config.schema import RepeatEntry, SystemEntry, Weights
 from rerankbench.errors import ConfigError, nearest
 
 
@@ -33,6 +33,9 @@ class System:
         name: Unique within an experiment; a sweep's variants carry their values, e.g. ``listwise[documents_in_prompt=5]``.
         family: The name before a sweep's values were added.
         variant: The sweep's keys and values of this variant; empty without a sweep.
+        is_default: Whether all these values are the ones that the system has without the sweep.
+        repeat: What tells it from the other runs that share its cells; empty where it has them alone.
+        first_stages: Those that it ranks; all of the experiment's where none is named.
     """
 
     name: str
@@ -41,6 +44,9 @@ class System:
     weights: Weights = field(default_factory=Weights)
     family: str = ""
     variant: tuple[tuple[str, Any], ...] = ()
+    is_default: bool = True
+    repeat: str = ""
+    first_stages: tuple[str, ...] = ()
     note: str = ""
     sources: tuple[str, ...] = ()
 
@@ -87,16 +93,14 @@ def build_system(name: str, entry: SystemEntry, names: Names, place: Place) -> S
         ConfigError: an unknown name, or an option that its ranker or engine does not have.
     """
     base = names.base(entry, place)
-    engine = names.engine(base.engine, place)
-    if entry.engine is not None:
-        own = names.engine(entry.engine, place)
-        engine = own if "kind" in own else {**engine, **own}
+    engine = _laid_over(names.engine(base.engine, place), entry.engine, names, place)
     return System(
         name=name,
         ranker=_part("ranker", {**base.ranker, **entry.ranker}, below(place, "ranker")),
         engine=_part("engine", engine, below(place, "engine")) if engine else None,
         weights=entry.weights or base.weights or Weights(),
         family=name,
+        first_stages=entry.first_stages,
         note=entry.note or base.note,
         sources=entry.sources or base.sources,
     )
@@ -129,19 +133,52 @@ def variants(system: System, sweep: Mapping[str, list[Any]], place: Place) -> It
         yield _variant(system, combination, place) if combination else system
 
 
+def repeats(system: System, entries: Sequence[RepeatEntry], names: Names, place: Place) -> Iterator[System]:
+    """One system a repeat, each with what it lays over the system; the system itself where there are none.
+
+    Raises:
+        ConfigError: a label twice, or options that its ranker or engine does not take.
+    """
+    if not entries:
+        yield system
+        return
+    labels = [entry.label or str(number) for number, entry in enumerate(entries, start=1)]
+    for i, (label, entry) in enumerate(zip(labels, entries, strict=True)):
+        own = below(place, "repeats", i)
+        if label in labels[:i]:
+            raise ConfigError(f"{own(('label',))}: two repeats of {system.name!r} are called {label!r}")
+        engine = _laid_over(system.as_data()["engine"] or {}, entry.engine, names, own)
+        yield replace(
+            system,
+            name=f"{system.name}#{label}",
+            ranker=_part("ranker", {**system.ranker.as_data(), **entry.ranker}, below(own, "ranker")),
+            engine=_part("engine", engine, below(own, "engine")) if engine else None,
+            repeat=label,
+        )
+
+
+def _laid_over(engine: dict[str, Any], written: str | dict[str, Any] | None, names: Names, place: Place) -> dict[str, Any]:
+    """An engine with what is written over it; another kind replaces all of it."""
+    if written is None:
+        return engine
+    own = names.engine(written, place)
+    return own if "kind" in own else {**engine, **own}
+
+
 def _variant(system: System, combination: tuple[tuple[str, Any], ...], place: Place) -> System:
     data = system.as_data()
     for key, value in combination:
         part, _, option = key.partition(".")
         data[part][option] = value
     label = ",".join(f"{key.partition('.')[2]}={value}" for key, value in combination)
-    return replace(
+    varied = replace(
         system,
         name=f"{system.name}[{label}]",
         ranker=_part("ranker", data["ranker"], below(place, "sweep")),
         engine=_part("engine", data["engine"], below(place, "sweep")) if data["engine"] else None,
         variant=combination,
     )
+    return replace(varied, is_default=varied.as_data() == system.as_data())
 
 
 def _option_keys(system: System) -> list[str]:

@@ -42,6 +42,8 @@ class DenseOptions(config.Options):
         engine: ``{kind: …, option: …}`` of an engine that embeds.
         query_template, document_template: What is embedded; each holds ``{text}`` once. A document's text is its title, a blank and its
             text, or its text alone where it has no title.
+        query_prompt: A prompt of the kind ``query``, by name, in place of `query_template`: in the wording of the benchmark that is
+            searched, with what `document_template` has behind ``{text}`` as the end token.
         max_words: A document's words that are read; None reads all of them.
         overflow: What happens to a text that is longer than the engine takes (see `TextRule`).
         dtype: Of the vectors on disk. In float16 a cosine of two is off by 1e-4 at most.
@@ -51,6 +53,7 @@ class DenseOptions(config.Options):
     engine: dict[str, Any]
     query_template: str = SLOT
     document_template: str = SLOT
+    query_prompt: str = ""
     max_words: int | None = Field(default=None, ge=1)
     overflow: Overflow = "truncate"
     dtype: Dtype = "float16"
@@ -99,6 +102,8 @@ class DenseFirstStage:
         progress: Progress = no_progress,
         say: Callable[[str], None] = warn,
     ) -> None:
+        if options.query_prompt:  # whoever knows the benchmark puts its wording into `query_template`
+            raise UsageError(f"A dense first stage does not know which benchmark words the prompt {options.query_prompt!r}.")
         self._options = options
         self._workspace = workspace
         self._engine = engine

@@ -12,6 +12,7 @@ import numpy as np
 from rerankbench.errors import MeasureError
 from rerankbench.measures.alignment import Missing, judged_queries, same_orders
 from rerankbench.measures.interval import bootstrap_interval
+from rerankbench.measures.letters import letter, superscript
 from rerankbench.measures.quality import measure as measured
 from rerankbench.measures.significance import RandomisationTest, TTest, holm, randomisation_tests, standard_deviation, t_test
 from rerankbench.records import Qrels
@@ -42,7 +43,7 @@ class System:
     @property
     def superscript(self) -> str:
         """What stands behind its value in a table: ``"ac"``, or ``"a,ab"`` where letters run double."""
-        return ("" if all(len(letter) == 1 for letter in self.better_than) else ",").join(self.better_than)
+        return superscript(self.better_than)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def compare(
     (printed,) = results[names[0]].means
     values = {name: results[name].values(printed) for name in names}
     pairs = _pairs({name: runs[name] for name in names}, values, alpha, permutations, seed)
-    letters = {name: _letter(position) for position, name in enumerate(names)}
+    letters = {name: letter(position) for position, name in enumerate(names)}
     systems = (
         System(
             name=name,
@@ -249,9 +250,3 @@ def _is_better(pairs: Sequence[Pair], name: str, other: str) -> bool:
         if {pair.a, pair.b} == {name, other}:
             return pair.is_significant and (pair.difference > 0) == (pair.b == name)
     return False
-
-
-def _letter(position: int) -> str:
-    """Letters a … z, aa, ab … as a sheet's columns are named."""
-    letter = chr(ord("a") + position % 26)
-    return _letter(position // 26 - 1) + letter if position >= 26 else letter

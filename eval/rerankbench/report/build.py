@@ -29,6 +29,7 @@ def paper_table(
     *,
     floors: Mapping[str, float] | None = None,
     hint: Callable[[PaperRow, PaperColumn], str] | None = None,
+    letters: Mapping[tuple[str, str], str] | None = None,
     context: Sequence[str] = (),
     caveats: Sequence[str] = (),
 ) -> Table:
@@ -39,6 +40,7 @@ def paper_table(
             given otherwise (Table 2). `first_stage` is set only where the table's columns differ in it (Table 21).
         floors: System → the noise that repeated runs of its kind were measured to have, in percent points.
         hint: The command that fills a cell for which there is none of ours.
+        letters: System and variant → the letter of its row, in a table whose cells bear letters.
 
     Raises:
         ConfigError: the paper has no such table.
@@ -61,7 +63,8 @@ def paper_table(
         cells = _with_averages(entry.system, entry.variant, columns, plain)
         floor = (floors or {}).get(entry.system, 0.0)
         judged = (cell.judged(paper.cell(table, entry.system, cell.column, entry.variant, cell.first_stage), floor) for cell in cells)
-        return Row(entry.system, entry.label, tuple(judged), entry.variant)
+        letter = (letters or {}).get((entry.system, entry.variant), "")
+        return Row(entry.system, entry.label, tuple(judged), entry.variant, letter)
 
     groups = tuple(Group(g.label, tuple(row(r) for r in g.rows)) for g in layout.groups)
     title = f"Table {table} of the paper: {layout.title}"
@@ -75,6 +78,7 @@ def experiment_table(
     ours: Iterable[Cell],
     *,
     labels: Mapping[str, str] | None = None,
+    letters: Mapping[tuple[str, str], str] | None = None,
     context: Sequence[str] = (),
     caveats: Sequence[str] = (),
 ) -> Table:
@@ -83,6 +87,7 @@ def experiment_table(
     Args:
         ours: One cell a system and column; a cell that is not there is shown as not run. A verdict that it bears stays.
         labels: System → what is printed for it; default: its name.
+        letters: System and variant → the letter of its row, in a table whose cells bear letters.
 
     Raises:
         MeasureError: a cell is in no column, or two claim one place.
@@ -101,7 +106,8 @@ def experiment_table(
         }
         label = (labels or {}).get(system, system)
         cells = _with_averages(system, variant, columns, plain)
-        rows.append(Row(system, f"{label} ({variant})" if variant else label, tuple(cells), variant))
+        letter = (letters or {}).get((system, variant), "")
+        rows.append(Row(system, f"{label} ({variant})" if variant else label, tuple(cells), variant, letter))
     return Table(id_, title, tuple(columns), (Group("", tuple(rows)),), context=tuple(context), caveats=tuple(caveats))
 
 

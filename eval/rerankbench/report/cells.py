@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from rerankbench.errors import MeasureError
 from rerankbench.reference.layout import Unit
@@ -182,7 +182,8 @@ class Cell:
         """The same cell beside the paper's, with a verdict or the reason why there is none.
 
         Args:
-            floor: The noise that repeated runs of one model were measured to have, in percent points.
+            floor: The noise that repeated runs of one model were measured to have, in percent points; this cell's own repeats may
+                show more.
         """
         if paper is not None and paper.absent == "lost":
             return replace(self, printed=None, verdict=None, not_judged=LOST)
@@ -204,7 +205,8 @@ class Cell:
     def _noise(self, printed: str | None, floor: float) -> Decimal:
         if printed and self.deterministic:
             return half_unit(printed)
-        return model_noise(self.interval_points, floor)
+        low, high = self.spread_points or (Decimal(0), Decimal(0))
+        return model_noise(self.interval_points, max(exact(floor), high - low))
 
     def _in_points(self, value: float) -> Decimal:
         return percent(value) if self.unit == "percent" else exact(value)
@@ -221,11 +223,6 @@ def average(system: str, column: str, members: Sequence[Cell], *, variant: str =
         reason = f"only {len(done)} of {len(members)} members are there; missing: {absent}"
         return Cell(system, column, Status.REFUSED, variant=variant, reason=reason, members=(len(done), len(members)))
     value = mean([m.value for m in done if m.value is not None])
-    limits = sorted({m.limit for m in done if m.limit is not None})
-    rules = {m.missing_rule for m in done} - {"error"}
-    defects: Counter[str] = Counter()
-    for member in done:
-        defects.update(member.defects)
     return Cell(
         system,
         column,
@@ -236,18 +233,31 @@ def average(system: str, column: str, members: Sequence[Cell], *, variant: str =
         interval=_mean_interval(value, done),
         queries=_total([m.queries for m in done]),
         expected_queries=_total([m.expected_queries for m in done]),
-        limit=limits[0] if limits else None,
-        missing_rule=next((rule for rule in ("skip", "zero") if rule in rules), "error"),
-        defects=defects,
         seconds=math.fsum(m.seconds for m in done if m.seconds is not None) if all(m.seconds is not None for m in done) else None,
-        hardware=" + ".join(dict.fromkeys(m.hardware for m in done if m.hardware)),
-        resumed=any(m.resumed for m in done),
-        deterministic=all(m.deterministic for m in done),
-        caveat="; ".join(dict.fromkeys(m.caveat for m in done if m.caveat)),
-        other_model="; ".join(dict.fromkeys(m.other_model for m in done if m.other_model)),
         members=(len(done), len(members)),
-        notes=tuple(dict.fromkeys(note for m in done for note in m.notes)),
+        **unclean(done),
     )
+
+
+def unclean(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The fields in which a cell that is made of others has all that is not clean about any of them."""
+    limits = sorted({c.limit for c in cells if c.limit is not None})
+    rules = {c.missing_rule for c in cells} - {"error"}
+    defects: Counter[str] = Counter()
+    for cell in cells:
+        defects.update(cell.defects)
+    return {
+        "limit": limits[0] if limits else None,
+        "missing_rule": next((rule for rule in ("skip", "zero") if rule in rules), "error"),
+        "defects": defects,
+        "hardware": " + ".join(dict.fromkeys(c.hardware for c in cells if c.hardware)),
+        "resumed": any(c.resumed for c in cells),
+        "deterministic": all(c.deterministic for c in cells),
+        "caveat": "; ".join(dict.fromkeys(c.caveat for c in cells if c.caveat)),
+        "other_model": "; ".join(dict.fromkeys(c.other_model for c in cells if c.other_model)),
+        "not_judged": "; ".join(dict.fromkeys(c.not_judged for c in cells if c.not_judged)),
+        "notes": tuple(dict.fromkeys(note for c in cells for note in c.notes)),
+    }
 
 
 def _mean_interval(value: float, members: Sequence[Cell]) -> tuple[float, float] | None:
