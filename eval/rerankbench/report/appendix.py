@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rerankbench.reference.verdict import Verdict
+from rerankbench.reference.verdict import Verdict, as_printed
 from rerankbench.report.cells import Cell
 from rerankbench.report.table import Column, Row, Table
 
@@ -39,6 +39,8 @@ class Appendix:
         missing: Why cells have no number, one note a distinct reason and hint.
         remarks: What is not clean about the numbers that there are, one note a distinct combination of remarks.
         defects: One line a system with defects.
+        repeats: One line a cell that several runs share, with the value of each.
+        runs: One line a cell that has a run: row, column, and the run's folder below the folder of runs. For files, not for terminals.
         caveats: About the whole table.
         notes: The table's own notes.
         verdicts: Lines that count the verdicts; empty when nothing is compared.
@@ -48,6 +50,8 @@ class Appendix:
     missing: tuple[Note, ...]
     remarks: tuple[Note, ...]
     defects: tuple[str, ...]
+    repeats: tuple[str, ...]
+    runs: tuple[str, ...]
     caveats: tuple[str, ...]
     notes: tuple[str, ...]
     verdicts: tuple[str, ...]
@@ -56,7 +60,14 @@ class Appendix:
     def lists(self) -> Iterable[tuple[str, tuple[str, ...]]]:
         """Heading and lines of what is no numbered note, empty ones left out."""
         return [
-            (h, lines) for h, lines in (("Defects", self.defects), ("Caveats", self.caveats), ("About this table", self.notes)) if lines
+            (heading, lines)
+            for heading, lines in (
+                ("Defects", self.defects),
+                ("Repeats", self.repeats),
+                ("Caveats", self.caveats),
+                ("About this table", self.notes),
+            )
+            if lines
         ]
 
     def note(self, cell: Cell) -> Note | None:
@@ -85,6 +96,8 @@ def appendix(table: Table) -> Appendix:
         missing,
         remarks,
         tuple(_defect_lines(table)),
+        tuple(_repeat_lines(table)),
+        tuple(_run_lines(table)),
         table.caveats,
         (*table.notes, *_hardware(plain), *_resumed(plain, table)),
         tuple(_verdict_lines(table)),
@@ -137,6 +150,19 @@ def _defect_lines(table: Table) -> Iterable[str]:
                 parts.append(f"{column.key} {', '.join(f'{count} {kind}' for kind, count in sorted(cell.defects.items()))}")
         if parts:
             yield f"{row.label}: {'; '.join(parts)}"
+
+
+def _repeat_lines(table: Table) -> Iterable[str]:
+    for row, column, cell in table.cells(averages=False):
+        if len(cell.repeats) > 1:
+            each = (f"{repeat.label} {as_printed(cell.in_points(repeat.value), column.decimals)}" for repeat in cell.repeats)
+            yield f"{row.label}: {column.key} {', '.join(each)}"
+
+
+def _run_lines(table: Table) -> Iterable[str]:
+    for row, column, cell in table.cells(averages=False):
+        runs = [(f" {repeat.label}", repeat.run) for repeat in cell.repeats] or [("", cell.run)]
+        yield from (f"{row.label}: {column.key}{label} {run}" for label, run in runs if run)
 
 
 def _hardware(places: Iterable[Place]) -> tuple[str, ...]:

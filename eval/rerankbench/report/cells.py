@@ -141,18 +141,22 @@ class Cell:
     @property
     def points(self) -> Decimal | None:
         """The value in the unit of the paper's tables: percent points, or seconds."""
-        return None if self.value is None else self._in_points(self.value)
+        return None if self.value is None else self.in_points(self.value)
+
+    def in_points(self, value: float) -> Decimal:
+        """A fraction in percent points; seconds as they are."""
+        return percent(value) if self.unit == "percent" else exact(value)
 
     @property
     def interval_points(self) -> tuple[Decimal, Decimal] | None:
         """The interval in the unit of `points`."""
-        return None if self.interval is None else (self._in_points(self.interval[0]), self._in_points(self.interval[1]))
+        return None if self.interval is None else (self.in_points(self.interval[0]), self.in_points(self.interval[1]))
 
     @property
     def spread_points(self) -> tuple[Decimal, Decimal] | None:
         """The lowest and the highest of the repeats, in the unit of `points`; None for fewer than two."""
         values = [repeat.value for repeat in self.repeats]
-        return (self._in_points(min(values)), self._in_points(max(values))) if len(values) > 1 else None
+        return (self.in_points(min(values)), self.in_points(max(values))) if len(values) > 1 else None
 
     @property
     def difference(self) -> Decimal | None:
@@ -207,9 +211,6 @@ class Cell:
             return half_unit(printed)
         low, high = self.spread_points or (Decimal(0), Decimal(0))
         return model_noise(self.interval_points, max(exact(floor), high - low))
-
-    def _in_points(self, value: float) -> Decimal:
-        return percent(value) if self.unit == "percent" else exact(value)
 
 
 def average(system: str, column: str, members: Sequence[Cell], *, variant: str = "") -> Cell:

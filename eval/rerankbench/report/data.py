@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,8 @@ from rerankbench.report.table import Column, Row, Table
 HEADER = (
     "table", "system", "variant", "first_stage", "benchmark", "measure", "unit", "value", "low", "high", "paper", "difference",
     "verdict", "not_judged", "status", "reason", "hint", "queries", "expected_queries", "limit", "missing_rule", "defects",
-    "seconds", "hardware", "resumed", "caveat", "other_model", "run", "notes",
+    "seconds", "hardware", "resumed", "caveat", "other_model", "run", "repeats", "better_than", "against", "against_difference",
+    "against_p", "notes",
 )  # fmt: skip
 
 
@@ -62,6 +64,11 @@ def _fields(table: Table, row: Row, column: Column, cell: Cell) -> Mapping[str, 
         "caveat": cell.caveat,
         "other_model": cell.other_model,
         "run": cell.run,
+        "repeats": "; ".join(f"{repeat.label}={_plain(cell.in_points(repeat.value))}" for repeat in cell.repeats),
+        "better_than": cell.letters,
+        "against": cell.against.reference if cell.against else "",
+        "against_difference": _plain(cell.in_points(cell.against.difference)) if cell.against else "",
+        "against_p": _plain(cell.against.p) if cell.against else "",
         "notes": "; ".join(cell.notes),
     }
 
@@ -83,7 +90,11 @@ def to_json(table: Table) -> dict[str, Any]:
         "exit_code": table.exit_code(),
         "columns": [_column(c) for c in table.columns],
         "groups": [
-            {"label": g.label, "rows": [{"system": r.system, "variant": r.variant, "label": r.label} for r in g.rows]} for g in table.groups
+            {
+                "label": g.label,
+                "rows": [{"system": r.system, "variant": r.variant, "label": r.label, "letter": r.letter} for r in g.rows],
+            }
+            for g in table.groups
         ],
         "cells": [_cell(row, column, cell) for row, column, cell in table.cells()],
         "verdicts": _verdicts(table, averages=False),
@@ -135,6 +146,9 @@ def _cell(row: Row, column: Column, cell: Cell) -> dict[str, Any]:
         "caveat": cell.caveat,
         "other_model": cell.other_model,
         "run": cell.run,
+        "repeats": [asdict(repeat) for repeat in cell.repeats],
+        "better_than": cell.letters,
+        "against": asdict(cell.against) if cell.against else None,
         "notes": list(cell.notes),
     }
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from rerankbench.report.appendix import Appendix, Note, appendix
 from rerankbench.report.sheet import Sheet, experiment_sheets
 from rerankbench.report.table import Row, Table
-from rerankbench.report.text import Shape, Words, column_label, counted, legend, words
+from rerankbench.report.text import Shape, Words, beneath, column_label, counted, legend, row_label, words
 
 _ASCII = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
@@ -27,6 +27,7 @@ _UNICODE = {
     "≥": r"$\geq$", "≤": r"$\leq$", "≠": r"$\neq$", "≈": r"$\approx$", "±": r"$\pm$", "×": r"$\times$", "→": r"$\rightarrow$",
     "←": r"$\leftarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "∞": r"$\infty$", "−": "$-$", "°": r"$^{\circ}$",
     "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ł": r"\l{}", "Ł": r"\L{}", "µ": r"$\mu$",
+    "▲": r"$\bigtriangleup$", "▼": r"$\bigtriangledown$",
     "α": r"$\alpha$", "β": r"$\beta$", "δ": r"$\delta$", "Δ": r"$\Delta$", "λ": r"$\lambda$", "μ": r"$\mu$", "σ": r"$\sigma$",
     "τ": r"$\tau$", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}", "¶": r"\P{}",
     **{digit: rf"\textsuperscript{{{n}}}" for n, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
@@ -52,9 +53,11 @@ _TINY = r"\scriptsize\setlength{\tabcolsep}{1.5pt}"
 def render_latex(table: Table, shape: Shape = "paper") -> str:
     """A table environment with the table and all that is said under it."""
     under = appendix(table)
+    runs = [f"% run: {line}" for line in map(_comment, under.runs)]
     body = [_paper(table, under)] if shape == "paper" else [_sheet(sheet) for sheet in experiment_sheets(table, under)]
     lines = [
         r"% Needs \usepackage{booktabs}.",
+        *runs,
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escape(table.title)}}}",
@@ -67,6 +70,11 @@ def render_latex(table: Table, shape: Shape = "paper") -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> str:
+    """Text of a line that LaTeX does not read, in ASCII."""
+    return " ".join(text.split()).encode("ascii", "replace").decode("ascii")
 
 
 def escape(text: str) -> str:
@@ -105,11 +113,9 @@ def _paper(table: Table, under: Appendix) -> str:
 
 def _paper_row(row: Row, said: Sequence[Words], marks: Sequence[str]) -> Iterator[str]:
     ours = [_ours(w, row.cells[c].members, mark) for c, (w, mark) in enumerate(zip(said, marks, strict=True))]
-    yield _row([escape(row.label), *ours])
-    if any(w.paper for w in said):
-        yield _row([r"\quad\textit{paper}", *(rf"\textit{{{w.paper}}}" if w.paper else "" for w in said)])
-    if any(w.difference for w in said):
-        yield _row([r"\quad\textit{difference}", *(f"${w.difference}$" if w.difference else "" for w in said)])
+    yield _row([escape(row_label(row)), *ours])
+    for heading, texts in beneath(said):
+        yield _row([rf"\quad\textit{{{escape(heading)}}}", *(_small(text) if text else "" for text in texts)])
 
 
 def _ours(said: Words, members: tuple[int, int] | None, emphasis: str = "") -> str:
@@ -117,7 +123,14 @@ def _ours(said: Words, members: tuple[int, int] | None, emphasis: str = "") -> s
     lacking = members is not None and members[0] < members[1]
     value = f"{members[0]}/{members[1]}" if members and lacking else said.value
     value = {"bold": rf"\textbf{{{value}}}", "underline": rf"\underline{{{value}}}"}.get(emphasis, value)
-    return value + (rf"\textsuperscript{{{escape(said.tail)}}}" if said.tail else "")
+    raised = " ".join(filter(None, (said.letters, said.tail)))
+    return value + (rf"\textsuperscript{{{escape(raised)}}}" if raised else "")
+
+
+def _small(text: str) -> str:
+    """A number, a difference or an interval, set smaller than ours."""
+    signed = f"${text}$" if text[0] in "+-" else escape(text)
+    return rf"{{\footnotesize\textit{{{signed}}}}}"
 
 
 def _sheet(sheet: Sheet) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rerankbench.report.appendix import Appendix, Note, appendix
 from rerankbench.report.sheet import experiment_sheets
 from rerankbench.report.table import Row, Table
-from rerankbench.report.text import Shape, Words, column_label, counted, legend, words
+from rerankbench.report.text import Shape, Words, beneath, column_label, counted, legend, row_label, words
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&$]")
 _LINE_START = re.compile(r"^(#|[-+=]|[0-9]+(?=[.)]))")
@@ -23,6 +23,7 @@ def render_markdown(table: Table, shape: Shape = "paper") -> str:
     blocks += [f"**{escape(line)}**" for line in (*under.verdicts, under.complete) if line]
     blocks += [_notes(heading, notes) for heading, notes in (("Missing", under.missing), ("Notes", under.remarks)) if notes]
     blocks += [f"**{heading}**\n\n" + "\n".join(f"- {block(line)}" for line in lines) for heading, lines in under.lists()]
+    blocks += ["**Runs**, below the folder of runs\n\n" + "\n".join(f"- {_run(line)}" for line in under.runs)] if under.runs else []
     return "\n\n".join(blocks) + "\n"
 
 
@@ -51,16 +52,14 @@ def _paper(table: Table, under: Appendix) -> str:
 
 
 def _paper_row(row: Row, said: Sequence[Words], marks: Sequence[str]) -> Iterator[str]:
-    yield _line([escape(row.label), *(_ours(w, mark) for w, mark in zip(said, marks, strict=True))])
-    if any(w.paper for w in said):
-        yield _line(["*paper*", *(f"*{w.paper}*" if w.paper else "" for w in said)])
-    if any(w.difference for w in said):
-        yield _line(["*difference*", *(f"*{w.difference}*" if w.difference else "" for w in said)])
+    yield _line([escape(row_label(row)), *(_ours(w, mark) for w, mark in zip(said, marks, strict=True))])
+    for heading, texts in beneath(said):
+        yield _line([f"*{heading}*", *(f"*{text}*" if text else "" for text in texts)])
 
 
 def _ours(said: Words, emphasis: str = "") -> str:
     value = {"bold": f"**{said.value}**", "underline": f"<ins>{said.value}</ins>"}.get(emphasis, said.value)
-    return f"{value} {escape(said.tail)}".rstrip()
+    return f"{value}{f'<sup>{said.letters}</sup>' if said.letters else ''} {escape(said.tail)}".rstrip()
 
 
 def _experiment(table: Table, under: Appendix) -> Iterator[str]:
@@ -79,6 +78,11 @@ def _notes(heading: str, notes: Sequence[Note]) -> str:
         if note.hint:
             lines.append(f"  - to get it: {_code(note.hint)}")
     return "\n".join(lines)
+
+
+def _run(line: str) -> str:
+    said, _, folder = line.rpartition(" ")
+    return f"{block(said)} {_code(folder)}"
 
 
 def _code(text: str) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from rerankbench.report.appendix import Appendix
 from rerankbench.report.cells import Cell
 from rerankbench.report.table import Column, Table
-from rerankbench.report.text import Words, interval_text, queries_text, seconds_text, words
+from rerankbench.report.text import Words, against_text, interval_text, queries_text, row_label, seconds_text, spread_text, words
 
-_COLUMNS = ("95 % interval", "paper", "queries", "defects", "seconds")
+_COLUMNS = ("95 % interval", "repeats", "to the default", "paper", "queries", "defects", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def experiment_sheets(table: Table, under: Appendix) -> Iterator[Sheet]:
         kept = [i for i in range(len(_COLUMNS)) if any(parts[i] for parts in all_parts)]
         lines = tuple(
             # No flag for defects: they are counted in a column of their own.
-            Line(row.label, replace(words(row.cells[c], column, under), flags=""), tuple(parts[i] for i in kept), row.cells[c])
+            Line(row_label(row), replace(words(row.cells[c], column, under), flags=""), tuple(parts[i] for i in kept), row.cells[c])
             for row, parts in zip(table.rows, all_parts, strict=True)
         )
         heading = f"Average of {', '.join(column.members)}" if column.is_average else column.key
@@ -50,4 +50,5 @@ def experiment_sheets(table: Table, under: Appendix) -> Iterator[Sheet]:
 
 def _parts(cell: Cell, column: Column) -> tuple[str, ...]:
     defects = str(sum(cell.defects.values())) if cell.done else ""
-    return interval_text(cell, column), cell.printed or "", queries_text(cell), defects, seconds_text(cell)
+    spread, against = spread_text(cell, column), against_text(cell, column)
+    return interval_text(cell, column), spread, against, cell.printed or "", queries_text(cell), defects, seconds_text(cell)

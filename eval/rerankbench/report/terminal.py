@@ -17,11 +17,26 @@ from rerankbench.report.appendix import Appendix, Note, appendix
 from rerankbench.report.cells import Cell, Status
 from rerankbench.report.sheet import Sheet, experiment_sheets
 from rerankbench.report.table import Table
-from rerankbench.report.text import Shape, Words, column_label, counted, legend, words
+from rerankbench.report.text import Shape, Words, beneath, column_label, counted, legend, row_label, words
 
 _STYLES: Mapping[Verdict | None, str] = {Verdict.MATCH: "green", Verdict.CLOSE: "cyan", Verdict.DIFFERENT: "yellow"}
 _ASCII = str.maketrans(
-    {"≈": "~", "≠": "!", "–": "-", "—": "-", "≥": ">", "≤": "<", "→": ">", "·": ".", "×": "x", "’": "'", "“": '"', "”": '"'}
+    {
+        "▲": "+",
+        "▼": "-",
+        "≈": "~",
+        "≠": "!",
+        "–": "-",
+        "—": "-",
+        "≥": ">",
+        "≤": "<",
+        "→": ">",
+        "·": ".",
+        "×": "x",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+    }
 )
 _GAP = 2  # the divider of the box, which is a blank, and one blank of padding
 _WIDEST_LABEL = 32
@@ -71,7 +86,7 @@ class _Writer:
                     grid.add_row(self.text(group.label, "italic"))
                 for row in group.rows:
                     styles = [_style(row.cells[c], emphasis.get((position, c), "")) for c in page]
-                    self._paper_row(grid, row.label, {c: plans[c].words[position] for c in page}, plans, styles)
+                    self._paper_row(grid, row_label(row), {c: plans[c].words[position] for c in page}, plans, styles)
                     position += 1
                 grid.add_section()
             yield Text("")
@@ -80,10 +95,8 @@ class _Writer:
     def _paper_row(self, grid: Grid, label: str, said: Mapping[int, Words], plans: Sequence[_Plan], styles: Sequence[str]) -> None:
         ours = [self.text(plans[c].ours(w), style) for (c, w), style in zip(said.items(), styles, strict=True)]
         grid.add_row(self.text(label), *ours)
-        if any(w.paper for w in said.values()):
-            grid.add_row(self.text("  paper", "dim"), *(self.text(plans[c].below(w.paper), "dim") for c, w in said.items()))
-        if any(w.difference for w in said.values()):
-            grid.add_row(self.text("  difference", "dim"), *(self.text(plans[c].below(w.difference), "dim") for c, w in said.items()))
+        for heading, texts in beneath(list(said.values())):
+            grid.add_row(self.text(f"  {heading}", "dim"), *(self.text(plans[c].below(t), "dim") for c, t in zip(said, texts, strict=True)))
 
     def experiment(self) -> Iterator[Text | Grid]:
         for sheet in experiment_sheets(self.table, self.under):
@@ -92,7 +105,7 @@ class _Writer:
             yield from self._sheet(sheet)
 
     def _sheet(self, sheet: Sheet) -> Iterator[Grid]:
-        plan = _Plan.fit(sheet.measure, tuple(line.said for line in sheet.lines), beneath=False)
+        plan = _Plan.fit(sheet.measure, tuple(line.said for line in sheet.lines), under=False)
         widths = [plan.width, *(max(len(h), *(len(line.parts[i]) for line in sheet.lines)) for i, h in enumerate(sheet.columns))]
         for page in self._pages(widths):
             grid = self._grid("system", [(plan.header(), *sheet.columns)[i] for i in page], [widths[i] for i in page])
@@ -133,7 +146,7 @@ class _Writer:
         return pages(widths, self.width - self._label_width() - _GAP)
 
     def _label_width(self) -> int:
-        labels = [row.label for row in self.table.rows]
+        labels = [row_label(row) for row in self.table.rows]
         longest = max((len(label) for label in labels), default=0)
         longest_word = max((len(word) for label in labels for word in label.split()), default=0)
         return max(len("  difference"), min(longest_word, self.width // 3), min(longest, _WIDEST_LABEL, self.width // 4))
@@ -161,20 +174,26 @@ class _Plan:
         return cls.fit(column_label(table.columns[c]), said)
 
     @classmethod
-    def fit(cls, label: str, said: tuple[Words, ...], *, beneath: bool = True) -> _Plan:
-        """Args: beneath: whether the paper's number and the difference stand under ours, in the same column."""
-        tail = max((len(w.tail) for w in said), default=0)
-        number = max((len(text) for w in said for text in ((w.value, w.paper, w.difference) if beneath else (w.value,))), default=0)
-        return cls(label, said, tail, max(len(label), number + tail))
+    def fit(cls, label: str, said: tuple[Words, ...], *, under: bool = True) -> _Plan:
+        """Args: under: whether the paper's number and the difference stand under ours, in the same column."""
+        tail = max((len(_tail(w)) for w in said), default=0)
+        number = max((len(text) for w in said for text in ((w.value, w.paper, w.difference) if under else (w.value,))), default=0)
+        longest = max((len(text) for w in said for text in (w.interval, w.spread)), default=0) if under else 0
+        return cls(label, said, tail, max(len(label), number + tail, longest))
 
     def header(self) -> str:
         return self.below(self.label).ljust(self.width)
 
     def ours(self, said: Words) -> str:
-        return said.value.rjust(self.width - self.tail) + said.tail
+        return said.value.rjust(self.width - self.tail) + _tail(said)
 
     def below(self, string: str) -> str:
         return string.rjust(max(self.width - self.tail, len(string)))
+
+
+def _tail(said: Words) -> str:
+    """What follows our number; letters are raised as far as a terminal can."""
+    return (f"^{said.letters}" if said.letters else "") + said.tail
 
 
 def pages(widths: Sequence[int], room: int) -> list[list[int]]:
