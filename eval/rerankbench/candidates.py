@@ -15,7 +15,7 @@ from typing import Any, cast
 from rerankbench import prompts, registry
 from rerankbench.benchmarks import Benchmarks, Collection, OwnCollection
 from rerankbench.config import Part, build_part, fingerprint
-from rerankbench.errors import ConfigError, MissingData, RerankbenchError
+from rerankbench.errors import ConfigError, MissingData, MissingError, RerankbenchError
 from rerankbench.first_stages.dense import DenseFirstStage, DenseOptions
 from rerankbench.first_stages.formats import Form, open_listed
 from rerankbench.first_stages.from_file import FileOptions
@@ -74,6 +74,7 @@ class CandidateBuilder:
     _found: dict[str, Built] = field(default_factory=dict)
     _problems: dict[str, RerankbenchError] = field(default_factory=dict)
     _identities: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _provenances: dict[str, dict[str, str] | MissingError] = field(default_factory=dict)
     _corpora: dict[str, Corpus] = field(default_factory=dict)
 
     def build_all(self, definitions: Iterable[Definition]) -> Iterator[tuple[Definition, Built | RerankbenchError]]:
@@ -172,7 +173,7 @@ class CandidateBuilder:
 
     def _identity(self, definition: Definition) -> dict[str, Any]:
         part = self._resolved(definition)
-        facts = dict(_kind(part).provenance(part.options))
+        facts = self._provenance(part)
         return {
             "behaviour": BEHAVIOUR,
             "first_stage": _without_folders(part.as_data(), facts),
@@ -181,6 +182,20 @@ class CandidateBuilder:
             "queries": fingerprint([[query.id, query.text] for query in self._queries(definition)]),
             "depth": definition.depth,
         }
+
+    def _provenance(self, part: Part) -> dict[str, str]:
+        """What the first stage says of itself; what it lacks is found out once, for asking the hub takes its time."""
+        data = {key: value for key, value in part.as_data().items() if key != "query_template"}  # worded for one benchmark
+        key = fingerprint(data)
+        if key not in self._provenances:
+            try:
+                self._provenances[key] = dict(_kind(part).provenance(part.options))
+            except MissingError as problem:
+                self._provenances[key] = problem
+        found = self._provenances[key]
+        if isinstance(found, MissingError):
+            raise found
+        return found
 
     def _path(self, definition: Definition) -> Path:
         name = f"{definition.name}-{fingerprint(self.identity(definition))[:12]}.jsonl"

@@ -260,10 +260,10 @@ def _columns(experiment: Experiment) -> list[Column]:
 
 def context_of(experiment: Experiment, results: Sequence[Result]) -> list[str]:
     """Lines that say how the numbers came about."""
-    stages, depths = ", ".join(experiment.first_stages), ", ".join(map(str, experiment.depths))
+    depths = ", ".join(map(str, experiment.depths))
     hardware = dict.fromkeys(_hardware(r.manifest) for r in results if r.manifest)
     lines = [
-        f"{experiment.file.measures[0]} of the {stages} top {depths}, mean over all judged queries",
+        f"{experiment.file.measures[0]} of the top {depths} of {_first_stages_in_words(experiment)}, mean over all judged queries",
         "95 % intervals: percentile bootstrap over queries, 10,000 resamples, seed 0",
     ]
     lines += [f"times: wall time of ranking, on {h}" for h in hardware]
@@ -271,6 +271,17 @@ def context_of(experiment: Experiment, results: Sequence[Result]) -> list[str]:
     if experiment.file.averages and experiment.varies_first_stage:
         lines.append("averages are not shown: columns differ in their first stage")
     return lines
+
+
+def _first_stages_in_words(experiment: Experiment) -> str:
+    """``bm25``; with the benchmarks or systems that a first stage is for, where it is not for all."""
+    said = []
+    for stage in experiment.first_stages:
+        benchmarks = experiment.file.lists_from.get(stage, ())
+        systems = [system.name for system in experiment.systems if stage in system.first_stages]
+        only = f" on {', '.join(benchmarks)}" if benchmarks else f" for {', '.join(systems)}" if systems else ""
+        said.append(f"{stage}{only}")
+    return ("; " if any(" " in one for one in said) else ", ").join(said)
 
 
 def _hardware(manifest: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ Knows no number: those stand in `paper.csv`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -115,6 +115,7 @@ class _GroupEntry(Options):
 class _TableEntry(Options):
     title: str
     columns: tuple[str, ...]
+    labels: Mapping[str, str] = {}
     groups: tuple[_GroupEntry, ...]
     cells: int
     first_stage: str = ""
@@ -146,7 +147,10 @@ def read_layout(path: Path) -> dict[str, PaperTable]:
         where = file.place(("tables", id_))
         groups = tuple(PaperGroup(g.label, tuple(_row(r) for r in g.rows)) for g in entry.groups)
         rest = entry.model_dump(include={"title", "cells", "first_stage", "decimals", "bold", "underline", "notes"})
-        tables[id_] = PaperTable(id=id_, columns=tuple(_columns(entry.columns, checked, where)), groups=groups, **rest)
+        columns = tuple(replace(c, label=entry.labels.get(c.name, c.label)) for c in _columns(entry.columns, checked, where))
+        tables[id_] = PaperTable(id=id_, columns=columns, groups=groups, **rest)
+        for name in entry.labels:
+            _known(name, {c.name: c for c in columns}, "column", where)
         _refuse_twice([(c.name, c.first_stage) for c in tables[id_].columns], "column", where)
         _refuse_twice([(r.system, r.variant) for r in tables[id_].rows], "row", where)
     return tables
