@@ -179,7 +179,7 @@ class Laboratory:
         """Rank `size` lists at a time; yields what came out, the batch's spans and its wall time in seconds."""
         clock = Clock(synchronise=engine.synchronise) if engine else Clock()
         parts = Parts(cell.benchmark, engine, self._planner.benchmarks.open(cell.benchmark).qrels, clock)
-        ranker = cast("Ranker", ranker_class(cell.system).build(cell.system.ranker.options, parts))
+        ranker = cast("Ranker", ranker_class(cell.system).build(self._planner.ranker_options(cell.system), parts))
         remaining = iter(lists)
         while batch := list(islice(remaining, size)):
             with clock.span("rank", query_ids=[candidates.query.id for candidates in batch]):

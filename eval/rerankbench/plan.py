@@ -16,7 +16,7 @@ from rerankbench import registry
 from rerankbench.benchmarks import Benchmarks, load_catalog
 from rerankbench.benchmarks.exclusions import Exclusions, without_excluded
 from rerankbench.candidates import CandidateBuilder, Definition
-from rerankbench.config import Experiment, Part, System, fingerprint, load_systems
+from rerankbench.config import Experiment, Options, Part, System, fingerprint, load_systems
 from rerankbench.errors import ConfigError, MissingData, MissingError, MissingWeights, RerankbenchError
 from rerankbench.manifest import BEHAVIOUR
 from rerankbench.measures.quality import check_measure
@@ -25,6 +25,8 @@ from rerankbench.records import CandidateList
 from rerankbench.store import journal_length
 
 State = Literal["complete", "unfinished", "new", "missing", "failed"]
+DATA_FOLDER = "{data}"
+"""In an option of a ranker: the folder that ``--data`` names."""
 _LONGEST_NAME = 200
 """Bytes of a folder's name before its id: file systems take 255 for all of it."""
 
@@ -101,6 +103,21 @@ class Planner:
         self._reuse_embeddings = experiment.file.reuse_embeddings
         return [self._planned(cell) for cell in _cells(experiment, limit)]
 
+    def ranker_options(self, system: System) -> Options:
+        """The options of a system's ranker, with the data folder in place of ``{data}``. What is kept of a run has it unfilled.
+
+        Raises:
+            MissingData: an option holds ``{data}``, and no data folder was named.
+        """
+        options = system.ranker.options
+        named = {name: value for name, value in options if isinstance(value, str) and DATA_FOLDER in value}
+        if named and self.benchmarks.mirror is None:
+            name, value = next(iter(named.items()))
+            raise MissingData(
+                f"System {system.name!r}: its {name} is {value!r}, and no data folder was named.", hint="--data DIR, or RERANKBENCH_DATA"
+            )
+        return options.model_copy(update={name: value.replace(DATA_FOLDER, str(self.benchmarks.mirror)) for name, value in named.items()})
+
     def lists(self, cell: Cell) -> Sequence[CandidateList]:
         """The candidate lists that the cell ranks.
 
@@ -171,6 +188,8 @@ class Planner:
             identity = self._identity(cell)
             self.excluded(cell)  # what the measures will ask for: to be told now, and not after hours of ranking
         except MissingError as problem:
+            if self.benchmarks.mirror is not None:  # it is told in tables, which read the same wherever they are made
+                problem.message = problem.message.replace(str(self.benchmarks.mirror), DATA_FOLDER)
             return Planned(cell, "missing", problem=problem)
         except ConfigError:
             raise
@@ -179,7 +198,7 @@ class Planner:
         folder = self._folder(cell, identity)
         done = journal_length(folder)
         complete = (folder / "manifest.json").is_file()
-        workload = ranker_class(cell.system).workload(cell.system.ranker.options, lists)
+        workload = ranker_class(cell.system).workload(self.ranker_options(cell.system), lists)
         state: State = "complete" if complete else "unfinished" if done else "new"
         return Planned(cell, state, folder, identity, len(lists), sum(map(len, lists)), done, workload)
 
@@ -197,7 +216,7 @@ class Planner:
 
     def _identity(self, cell: Cell) -> dict[str, Any]:
         benchmark = self.benchmarks.open(cell.benchmark)
-        options = cell.system.ranker.options
+        options = self.ranker_options(cell.system)
         definition = self.definition(cell)
         if definition:
             lists_sha256 = self.candidates.require(definition).sha256

@@ -23,6 +23,7 @@ class Benchmarks:
     def __init__(
         self, mirror: Path | None, cache: Path | None = None, *, own: Mapping[str, OwnBenchmark] | None = None, base: Path = Path()
     ) -> None:
+        self.mirror = mirror
         self._catalog = load_catalog()
         data = self._catalog.data
         self._sources: list[Source] = [Folder(mirror)] if mirror else []

@@ -150,7 +150,7 @@ def repeats(system: System, entries: Sequence[RepeatEntry], names: Names, place:
         engine = _laid_over(system.as_data()["engine"] or {}, entry.engine, names, own)
         yield replace(
             system,
-            name=f"{system.name}#{label}",
+            name=f"{system.name}@{label}",
             ranker=_part("ranker", {**system.ranker.as_data(), **entry.ranker}, below(own, "ranker")),
             engine=_part("engine", engine, below(own, "engine")) if engine else None,
             repeat=label,

@@ -18,7 +18,8 @@ from rerankbench.trec import Run, read_run
 class RunFileOptions(Options):
     """
     Attributes:
-        file: A TREC run, compressed or not, from the working folder; ``{benchmark}`` in it is the benchmark's name.
+        file: A TREC run, compressed or not, from the working folder; ``{benchmark}`` in it is the benchmark's name, and ``{data}`` the
+            data folder.
         strict: Whether a document that is no candidate stops the run: the file is then of other lists, and what it would show here is not
             what its system did. False leaves such documents out, and counts them.
     """
