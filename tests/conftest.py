@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rerankbench import hub
+
 MIRROR = Path(os.environ.get("RERANKBENCH_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -14,6 +16,11 @@ MIRROR = Path(os.environ.get("RERANKBENCH_DATA", Path(__file__).parents[2] / "sh
 def _named_data_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mirror that the environment names is for `data_dir`: commands under test see the data that the test gives them."""
     monkeypatch.delenv("RERANKBENCH_DATA", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _hub_not_asked_yet() -> None:
+    hub._silence.forget()
 
 
 @pytest.fixture(scope="session")

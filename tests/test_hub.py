@@ -132,3 +132,47 @@ def test_the_cache_lies_where_the_client_has_it(monkeypatch: pytest.MonkeyPatch,
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert str(hub.cache_folder()) == expected
+
+
+def test_a_hub_that_could_not_be_reached_is_not_asked_again_at_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Client:
+        def __init__(self, endpoint: str | None) -> None: ...
+
+        def repo_info(self, repo: str, **_: Any) -> Any:
+            asked.append(repo)
+            raise OSError("no route to host")
+
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(huggingface_hub, "HfApi", Client)
+    with pytest.raises(hub.HubUnreachable, match=r"asked for owner/one \(main\) for at most 5 s \(OSError: no route to host\)"):
+        hub.resolve_commit("owner/one", "main", "model")
+    with pytest.raises(hub.HubUnreachable, match=r"could not be reached a moment ago.*owner/two \(OSError: no route to host\)"):
+        hub.resolve_commit("owner/two", "main", "model")
+    monkeypatch.setattr(hub._Silence, "LASTS_S", 0.0)
+    with pytest.raises(hub.HubUnreachable, match="asked for owner/two"):
+        hub.resolve_commit("owner/two", "main", "model")
+    assert asked == ["owner/one", "owner/two"]
+
+
+def test_a_hub_that_refuses_one_model_is_asked_for_the_next(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    asked: list[str] = []
+
+    class Refusal(huggingface_hub.errors.HfHubHTTPError):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            Exception.__init__(self, "no such repository")
+
+    class Client:
+        def __init__(self, endpoint: str | None) -> None: ...
+
+        def repo_info(self, repo: str, **_: Any) -> Any:
+            asked.append(repo)
+            raise Refusal
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Client)
+    for repo in ("owner/one", "owner/two"):
+        with pytest.raises(hub.HubUnreachable, match=f"asked for {repo}"):
+            hub.resolve_commit(repo, "main", "model")
+    assert asked == ["owner/one", "owner/two"]

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from laboratory import experiment, run, stored, write_mirror
+from laboratory import TinyBenchmarks, experiment, run, stored, write_mirror
 from rerankbench.config import Experiment, load_experiment
-from rerankbench.errors import ConfigError, EngineError, MeasureError, MissingWeights, StoreError
-from rerankbench.experiment import Result
-from rerankbench.plan import Cell
+from rerankbench.errors import ConfigError, EngineError, MeasureError, MissingData, MissingWeights, StoreError
+from rerankbench.experiment import Laboratory, Result
+from rerankbench.plan import Cell, Planner
 from rerankbench.records import Measurement
+from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import Verdict
 from rerankbench.report import Cell as TableCell
 from rerankbench.report import Status, Table
@@ -237,3 +238,140 @@ def test_a_row_of_another_name_is_found_by_ours(tmp_path: Path) -> None:
     ran = Result(Cell(system, "scifact", "bm25", 100), tmp_path / "runs" / "x", _manifest(), (Measurement("1", "nDCG@10", 0.5),))
     row = table_of(asked, [ran], tmp_path / "runs").groups[-1].rows[0]
     assert (row.label, [c.value for c in row.cells if c.done]) == ("w/ only Stage I", [0.5])
+
+
+def test_runs_that_share_a_place_are_one_cell_with_their_spread(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    repeats = "repeats: [{label: seed 1, engine: {seed: 1}}, {label: seed 2, engine: {seed: 2}}, {engine: {seed: 3}}]"
+    asked = experiment(
+        tmp_path, f"[{{name: x, ranker: {{kind: embedding}}, engine: {{kind: scripted}}, {repeats}}}]", "depth: 5\nmeasures: [P@1]"
+    )
+    results = run(asked, mirror, tmp_path / "runs")
+    assert [r.cell.system.name for r in results] == ["x@seed 1", "x@seed 2", "x@3"]
+    table = table_of(asked, results, tmp_path / "runs")
+    ((_, _, cell),) = table.cells()
+    means = [sum(m.value for m in r.measurements) / 3 for r in results]
+    assert cell.value == pytest.approx(sum(means) / 3)
+    assert [repeat.label for repeat in cell.repeats] == ["seed 1", "seed 2", "3"]
+    assert [repeat.value for repeat in cell.repeats] == pytest.approx(means)
+    assert len({repeat.run for repeat in cell.repeats}) == 3
+
+
+def test_runs_of_another_host_are_repeats_of_the_same_cells(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    asked = experiment(tmp_path, "[BM25, oracle]", "depth: 5\nmeasures: [P@1]")
+    run(asked, mirror, tmp_path / "here")
+    run(asked, mirror, tmp_path / "there")
+    planner = Planner(TinyBenchmarks(mirror), tmp_path / "here")
+    results = Laboratory(planner).stored(planner.plan(asked), asked, [tmp_path / "there"])
+    cell = _place(table_of(asked, results, tmp_path / "here"), "BM25", "mini")
+    assert [repeat.label for repeat in cell.repeats] == ["here", "there"]
+    assert cell.value == pytest.approx(1 / 3)
+    with pytest.raises(MissingData, match="There is no folder of runs"):
+        Laboratory(planner).stored(planner.plan(asked), asked, [tmp_path / "nowhere"])
+
+
+def test_a_run_of_another_host_alone_fills_the_cell(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    asked = experiment(tmp_path, "[BM25]", "depth: 5\nmeasures: [P@1]")
+    run(asked, mirror, tmp_path / "there")
+    planner = Planner(TinyBenchmarks(mirror), tmp_path / "here")
+    results = Laboratory(planner).stored(planner.plan(asked), asked, [tmp_path / "there"])
+    cell = _place(table_of(asked, results, tmp_path / "here"), "BM25", "mini")
+    assert cell.value == pytest.approx(1 / 3)
+    assert cell.spread_points is None
+
+
+def test_a_sweep_is_tested_against_the_systems_own_value_and_depth(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    swept = "sweep: {ranker.documents_in_prompt: [1, 2]}"
+    system = f"{{name: x, ranker: {{kind: embedding, documents_in_prompt: 2}}, engine: {{kind: scripted}}, {swept}}}"
+    asked = experiment(tmp_path, f"[BM25, {system}]", "depth: 5\nsweep: {depth: [4, 5]}\nmeasures: [P@1]")
+    table = table_of(asked, run(asked, mirror, tmp_path / "runs"), tmp_path / "runs")
+    against = {row.label: row.cells[0].against.reference if row.cells[0].against else None for row in table.rows}
+    assert against == {
+        "BM25 (depth=4)": "BM25 (depth=5)",
+        "BM25 (depth=5)": None,
+        "x (documents_in_prompt=1, depth=4)": "x (documents_in_prompt=2, depth=5)",
+        "x (documents_in_prompt=1, depth=5)": "x (documents_in_prompt=2, depth=5)",
+        "x (documents_in_prompt=2, depth=4)": "x (documents_in_prompt=2, depth=5)",
+        "x (documents_in_prompt=2, depth=5)": None,
+    }
+    assert any("▲ ▼" in line for line in table.context)
+
+
+def test_letters_stand_in_an_experiment_and_in_a_table_of_the_papers_only_when_asked_for(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    asked = experiment(tmp_path, "[BM25, oracle]", "depth: 5\nmeasures: [P@1]")
+    table = table_of(asked, run(asked, mirror, tmp_path / "runs"), tmp_path / "runs")
+    assert [row.letter for row in table.rows] == ["a", "b"]
+    none = _experiment(tmp_path)
+    assert {row.letter for row in table_of(none, [_result(none)], RUNS).rows} == {""}
+    wanted = _experiment(tmp_path, TABLE1 + "significance: letters\n")
+    better = replace(_result(wanted, system=1), measurements=tuple(Measurement(str(i), "nDCG@10", 0.9) for i in range(43)))
+    made = table_of(wanted, [_result(wanted), better], RUNS)
+    assert {row.system: row.letter for row in made.rows if row.letter} == {"BM25": "a", "E2Rank-0.6B": "b"}
+    assert _place(made, "E2Rank-0.6B").letters == "a"
+
+
+KEPT = {"queries": 43, "orders": 0, "first_10": 5, "measured": 43, "values": 6, "measure": "nDCG@10"}
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ({"orders": 43, "first_10": 43, "values": 43}, "identical to its first stage: the same documents in the same order for all 43"),
+        ({"orders": 28, "first_10": 42, "values": 43}, "nDCG@10 of all 43 queries is its first stage's own: the first 10 documents of 42"),
+        ({"first_10": 22}, "the first 10 documents of 22 of 43 queries are the first stage's, in its order"),
+        ({"first_10": 21}, ""),
+    ],
+)
+def test_a_rerank_that_scores_as_its_first_stage_is_said_to(tmp_path: Path, kept: dict[str, int], expected: str) -> None:
+    asked = _experiment(tmp_path)
+    said = [note for note in cell_of(_result(asked, system=1, kept={**KEPT, **kept}), asked, RUNS).notes if "first stage" in note]
+    assert said == [] if not expected else [note.startswith(expected) for note in said] == [True]
+    # The first stage's own row is its order, and nothing is to be said of that.
+    itself = cell_of(_result(asked, kept={**KEPT, "orders": 43}), asked, RUNS)
+    assert itself.notes == ()
+
+
+def test_what_a_run_kept_of_its_lists_is_counted_when_it_is_ranked(tmp_path: Path) -> None:
+    mirror = write_mirror(tmp_path / "mirror")
+    asked = experiment(tmp_path, "[BM25, oracle]", "depth: 5\nmeasures: [P@1]")
+    itself, oracle = run(asked, mirror, tmp_path / "runs")
+    assert itself.manifest is not None
+    assert oracle.manifest is not None
+    all_kept = {"queries": 4, "orders": 4, "first_10": 4, "measured": 3, "values": 3, "measure": "P@1"}
+    assert itself.manifest["kept"] == all_kept
+    # Relevant documents stand at rank 2, 1 and 5, and q4 has none: q2 and q4 stay as they came, and q2 alone has the same P@1.
+    assert oracle.manifest["kept"] == {**all_kept, "orders": 2, "first_10": 2, "values": 1}
+
+
+def test_lists_of_a_benchmark_and_of_a_system_come_from_the_first_stage_that_is_named(tmp_path: Path) -> None:
+    text = (
+        "title: t\nbenchmarks: [dl19, dl20, scifact]\nfirst_stages: [bm25, contriever, splade-pp-ed]\n"
+        "lists_from: {splade-pp-ed: [scifact]}\n"
+        "systems: [{base: BM25, name: one, first_stages: [contriever, splade-pp-ed]}, {base: BM25, name: two, first_stages: [bm25]}]\n"
+    )
+    asked = _experiment(tmp_path, text)
+    planned = Planner(TinyBenchmarks(tmp_path), tmp_path / "runs").plan(asked)
+    assert [(p.cell.system.name, p.cell.first_stage, p.cell.benchmark) for p in planned] == [
+        ("one", "contriever", "dl19"), ("one", "contriever", "dl20"), ("one", "splade-pp-ed", "scifact"),
+        ("two", "bm25", "dl19"), ("two", "bm25", "dl20"),
+    ]  # fmt: skip
+    assert not asked.varies_first_stage
+    context = table_of(asked, [_result(asked)], RUNS).context
+    assert context[0].startswith("nDCG@10 of the top 100 of bm25 for two; contriever for one; splade-pp-ed on scifact, mean over")
+
+
+@pytest.mark.parametrize("number", ["5", "6", "16", "17"])
+def test_the_tables_over_several_first_stages_have_a_place_for_every_cell(number: str) -> None:
+    asked = load_experiment(f"table{number}")
+    cells = [Cell(s, b, f, 100) for s in asked.systems for b in asked.benchmarks for f in asked.first_stages_of(s, b)]
+    missing = MissingWeights("none")
+    table = table_of(asked, [Result(cell, problem=missing) for cell in cells], RUNS)
+    assert len(list(table.cells())) == load_paper().table(number).cells
+    # Not one plain cell is left to "not run": every cell of the paper's is planned, but for the average of MTEB.
+    assert {c.column for _, _, c in table.cells(averages=False) if c.reason == "not run"} == (
+        {"mteb-eng-v2-avg"} if number == "6" else set()
+    )

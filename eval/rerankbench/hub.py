@@ -7,9 +7,11 @@ question and for a few seconds at most: a hub that cannot be reached is an answe
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -157,6 +159,8 @@ def _asked_info(repo: str, revision: str, repo_type: RepoType) -> Any:
         HubUnreachable: the hub cannot be asked, does not answer in time, or does not have it.
     """
     _refuse_offline(repo)
+    if _silence.reason(_endpoint()):
+        raise HubUnreachable(f"the hub could not be reached a moment ago, so it was not asked for {repo} ({_silence.reason(_endpoint())})")
     try:
         from huggingface_hub import HfApi
     except ImportError as error:
@@ -164,11 +168,13 @@ def _asked_info(repo: str, revision: str, repo_type: RepoType) -> Any:
     errors = client_errors()
     answer: list[Any] = []
     failure: list[tuple[str, str]] = [("no answer", "")]
+    unanswered = [True]
 
     def ask() -> None:
         try:
             answer.append(HfApi(endpoint=_endpoint()).repo_info(repo, revision=revision, repo_type=repo_type, timeout=TIMEOUT_S))
         except errors as error:
+            unanswered[0] = not _is_answer(error)
             failure[0] = (_reason(error), _remedy(error, repo, repo_type))
 
     # In a thread, because looking up the hub's address can hang for half a minute, and no timeout of the client covers that.
@@ -177,8 +183,43 @@ def _asked_info(repo: str, revision: str, repo_type: RepoType) -> Any:
     thread.join(TIMEOUT_S)
     if not answer:
         reason, hint = failure[0]
+        if unanswered[0]:
+            _silence.begin(_endpoint(), reason)
         raise HubUnreachable(f"the hub was asked for {repo} ({revision}) for at most {TIMEOUT_S:g} s ({reason})", hint=hint)
     return answer[0]
+
+
+class _Silence:
+    """Remembers for a while that a hub could not be reached: the next forty models would each wait for the same nothing.
+
+    The one thing that outlives a call here. It holds no answer, only that there was none, by the hub's address.
+    """
+
+    LASTS_S = 60.0
+
+    def __init__(self) -> None:
+        self._began: dict[str | None, tuple[float, str]] = {}
+
+    def begin(self, endpoint: str | None, reason: str) -> None:
+        self._began[endpoint] = (time.monotonic(), reason)
+
+    def reason(self, endpoint: str | None) -> str:
+        """Why there was no answer; empty where there was one, or the silence is long ago."""
+        since, reason = self._began.get(endpoint, (-math.inf, ""))
+        return reason if time.monotonic() - since < self.LASTS_S else ""
+
+    def forget(self) -> None:
+        self._began.clear()
+
+
+_silence = _Silence()
+
+
+def _is_answer(error: Exception) -> bool:
+    """Whether the hub itself refused, and not the way to it."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return isinstance(error, HfHubHTTPError)
 
 
 def _refuse_offline(repo: str) -> None:

@@ -25,7 +25,7 @@ RowKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Entry:
     """A cell with what its tests are made of.
 
     Attributes:
@@ -42,12 +42,12 @@ class Tested:
         return self.cell.system, self.cell.variant
 
 
-def row_letters(entries: Sequence[Tested]) -> dict[RowKey, str]:
+def row_letters(entries: Sequence[Entry]) -> dict[RowKey, str]:
     """A letter a row, in the order in which rows first come."""
     return {row: letter(position) for position, row in enumerate(dict.fromkeys(e.row for e in entries))}
 
 
-def with_letters(entries: Sequence[Tested]) -> list[Cell]:
+def with_letters(entries: Sequence[Entry]) -> list[Cell]:
     """The cells, each with the letters of the rows that it is significantly better than in its column."""
     letters = row_letters(entries)
     cells = [entry.cell for entry in entries]
@@ -66,7 +66,7 @@ def with_letters(entries: Sequence[Tested]) -> list[Cell]:
     return cells
 
 
-def against_defaults(entries: Sequence[Tested], labels: Mapping[RowKey, str]) -> list[Cell]:
+def against_defaults(entries: Sequence[Entry], labels: Mapping[RowKey, str]) -> list[Cell]:
     """The cells, each with its distance to its system's default on the same benchmark; Holm over those that share a default.
 
     Args:
@@ -84,7 +84,7 @@ def against_defaults(entries: Sequence[Tested], labels: Mapping[RowKey, str]) ->
     return cells
 
 
-def _columns(entries: Sequence[Tested]) -> list[list[int]]:
+def _columns(entries: Sequence[Entry]) -> list[list[int]]:
     """Positions of the entries that have values, by column."""
     found: dict[tuple[str, str], list[int]] = {}
     for position, entry in enumerate(entries):
@@ -93,7 +93,7 @@ def _columns(entries: Sequence[Tested]) -> list[list[int]]:
     return list(found.values())
 
 
-def _families(entries: Sequence[Tested]) -> list[tuple[int, list[int]]]:
+def _families(entries: Sequence[Entry]) -> list[tuple[int, list[int]]]:
     """Each default, with the positions that are measured by it: its system's on its benchmark. A system without one has no family."""
     found: dict[tuple[str, str], list[int]] = {}
     for position, entry in enumerate(entries):
@@ -107,14 +107,14 @@ def _families(entries: Sequence[Tested]) -> list[tuple[int, list[int]]]:
     return families
 
 
-def _same_queries(entries: Sequence[Tested], positions: Sequence[int]) -> tuple[list[int], list[int]]:
+def _same_queries(entries: Sequence[Entry], positions: Sequence[int]) -> tuple[list[int], list[int]]:
     """The positions that share the queries of the first one, and the others."""
     queries = entries[positions[0]].values.keys()
     alike = [p for p in positions if entries[p].values.keys() == queries]
     return alike, [p for p in positions if p not in alike]
 
 
-def _tested(pairs: Sequence[tuple[Tested, Tested]]) -> tuple[list[float], list[float]]:
+def _tested(pairs: Sequence[tuple[Entry, Entry]]) -> tuple[list[float], list[float]]:
     """Mean difference (second less first) and corrected p of each pair."""
     if not pairs:
         return [], []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rerankbench.config import Experiment
+from rerankbench.errors import UsageError
 from rerankbench.experiment import Result
 from rerankbench.report import SUFFIXES, Shape, Table, render
 from rerankbench.stages import stages_figure, stages_table
@@ -29,7 +30,10 @@ def report_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> 
 
     Raises:
         ConfigError, MeasureError: the configuration does not fit its layout or its table of the paper.
+        UsageError: repeats of other hosts in a layout that has no place for them.
     """
+    if experiment.file.layout != "systems" and any(result.runs is not None for result in results):
+        raise UsageError(f"Runs of several folders are shown in the layout 'systems', not in {experiment.file.layout!r}.")
     if experiment.file.layout == "first-stages":
         return Report(stages_table(experiment, results, runs), "paper")
     return Report(table_of(experiment, results, runs), "experiment" if experiment.file.table is None else "paper")

@@ -12,7 +12,7 @@ from rerankbench.benchmarks import load_catalog
 from rerankbench.config import Experiment, System, load_systems
 from rerankbench.errors import ConfigError, MissingError
 from rerankbench.experiment import Result
-from rerankbench.marking import ALPHA, RowKey, Tested, against_defaults, row_letters, with_letters
+from rerankbench.marking import ALPHA, Entry, RowKey, against_defaults, row_letters, with_letters
 from rerankbench.measures.interval import bootstrap_interval
 from rerankbench.measures.quality import check_measure
 from rerankbench.plan import Cell as PlannedCell
@@ -57,13 +57,13 @@ def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> T
     )
 
 
-def _floors(entries: Sequence[Tested], experiment: Experiment) -> list[float]:
+def _floors(entries: Sequence[Entry], experiment: Experiment) -> list[float]:
     """The noise that runs of each cell's kind were measured to have, in percent points."""
     status = {system.family: system.weights.status for system in experiment.systems}
     return [floor_of(status[entry.cell.system]) for entry in entries]
 
 
-def tested_cells(experiment: Experiment, results: Sequence[Result], runs: Path) -> list[Tested]:
+def tested_cells(experiment: Experiment, results: Sequence[Result], runs: Path) -> list[Entry]:
     """A cell for each place, in the order of the results; runs that share a place are its repeats. Marked by the experiment's tests."""
     places: dict[tuple[str, str, str, str], list[Result]] = {}
     for result in results:
@@ -78,23 +78,23 @@ def tested_cells(experiment: Experiment, results: Sequence[Result], runs: Path) 
     return [replace(entry, cell=cell) for entry, cell in zip(entries, marked, strict=True)]
 
 
-def _entry(shared: Sequence[Result], experiment: Experiment, runs: Path) -> Tested:
+def _entry(shared: Sequence[Result], experiment: Experiment, runs: Path) -> Entry:
     first = shared[0].cell
     default = first.system.is_default and (first.first_stage, first.depth) == (experiment.first_stages[0], _default_depth(experiment))
     cells = [(result.cell.system.repeat or runs.name, cell_of(result, experiment, runs)) for result in shared]
     if not all(cell.done for _, cell in cells):
-        return Tested(repeated(cells, {}), is_default=default)
+        return Entry(repeated(cells, {}), is_default=default)
     each = [_values(result, experiment) for result in shared]
     values = {query: mean([one[query] for one in each]) for query in each[0]}
     alone = len(shared) == 1 and not shared[0].cell.system.repeat
-    return Tested(cells[0][1] if alone else repeated(cells, values), values, default)
+    return Entry(cells[0][1] if alone else repeated(cells, values), values, default)
 
 
 def _default_depth(experiment: Experiment) -> int:
     return experiment.file.depth if experiment.file.depth in experiment.depths else experiment.depths[0]
 
 
-def _row_labels(entries: Sequence[Tested]) -> dict[RowKey, str]:
+def _row_labels(entries: Sequence[Entry]) -> dict[RowKey, str]:
     return {entry.row: f"{entry.cell.system} ({entry.cell.variant})" if entry.cell.variant else entry.cell.system for entry in entries}
 
 

@@ -62,7 +62,7 @@ def _read(tmp_path: Path, content: str | bytes, **options: Any) -> ListsRead:
         json.dumps(RANK_LLM, indent=2),
         "\n\r\n" + json.dumps(RANK_LLM) + "\r\n\n",
         "\ufeff" + json.dumps(RANK_LLM, ensure_ascii=False),
-        gzip.compress(json.dumps(RANK_LLM).encode()),
+        gzip.compress(json.dumps(RANK_LLM).encode(), mtime=0),
     ],
     ids=["line", "array", "indented array", "indented object", "blank lines", "byte order mark", "gzip"],
 )
@@ -132,7 +132,7 @@ def _changed(record: dict[str, Any], **entry: Any) -> list[dict[str, Any]]:
         (json.dumps(_changed(RANK_LLM, doc={"text": 3})), "record 2: expected .*text of document 'MED-2340' is 3, not text"),
         (json.dumps(_changed(RANK_LLM, doc={"title": "t"})), "text of 1 of 1 documents of query '2' is None"),
         (json.dumps([RANK_LLM, RANK_LLM]), "record 2: query '1' has a list already, in record 1"),
-        (gzip.compress(json.dumps(RANK_LLM).encode())[:-9], "gzip data is damaged"),
+        (gzip.compress(json.dumps(RANK_LLM).encode(), mtime=0)[:-9], "gzip data is damaged"),
         (b'{"query": "\xff"}', "lists:1: not a JSON object"),
     ],
 )

@@ -18,6 +18,7 @@ from rerankbench.cli import (
     explain,
     measure,
     report,
+    reproduce,
     reproduction,
     rescore,
     run,
@@ -49,6 +50,7 @@ def _root(
 
 app.command("run")(run.run)
 app.command("report")(report.report)
+app.command("reproduce")(reproduce.reproduce)
 app.command("measure")(measure.measure)
 app.command("compare")(compare.compare)
 app.command("reproduction")(reproduction.reproduction)

@@ -17,6 +17,15 @@ Data = Annotated[
     typer.Option("--data", metavar="DIR", help="Local mirror of the data.", envvar="RERANKBENCH_DATA", show_default=False),
 ]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where run folders lie.")]
+Elsewhere = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--elsewhere",
+        metavar="DIR",
+        show_default=False,
+        help="Another folder of runs, of another host say: its runs of the same cells are repeats. Repeatable.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the configuration, e.g. engines.minilm.model=DIR. Repeatable."),

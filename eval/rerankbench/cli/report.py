@@ -12,6 +12,7 @@ from rerankbench.cli.options import (
     BenchmarkNames,
     Config,
     Data,
+    Elsewhere,
     Json,
     Limit,
     Runs,
@@ -34,6 +35,7 @@ def report(
     systems: Systems = "",
     benchmarks: BenchmarkNames = "",
     limit: Limit = None,
+    elsewhere: Elsewhere = None,
     reports: Annotated[Path, typer.Option("--reports", metavar="DIR", help="Files go to DIR/CONFIG/.")] = DEFAULT_REPORTS,
     as_json: Json = False,
 ) -> None:
@@ -54,7 +56,7 @@ def report(
     experiment = open_experiment(config, assignments, systems, benchmarks)
     planner = open_planner(data, runs, experiment)
     plan = planner.plan(experiment, limit)
-    results = Laboratory(planner).stored(plan, experiment)
+    results = Laboratory(planner).stored(plan, experiment, elsewhere or ())
     made = report_of(experiment, results, runs)
     folder = reports / experiment.name
     written = write_table(made, folder)
