@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rerankbench.config.candidates import CandidateNames, named_engines
@@ -86,15 +88,32 @@ def find_config(name: str) -> Path:
     raise ConfigError(f"There is no configuration file {name!r}. {nearest(path.stem, shipped)}")
 
 
-def load_systems(path: Path | None = None) -> dict[str, System]:
-    """Every system of a systems file (default: the shipped one), by name.
+def load_systems(path: Path | None = None) -> Mapping[str, System]:
+    """Every system of a systems file (default: the shipped one), by name. A file that has not changed is read once a process.
 
     Raises:
         ConfigError: anything in it is unknown or of a wrong type.
     """
-    file = read_yaml(path or shipped_configs() / "systems.yaml")
+    chosen = path or shipped_configs() / "systems.yaml"
+    return _read_systems(chosen, _stamp(chosen))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes when the file does; a file that is not there is told when it is read."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return (0, 0)
+    return facts.st_mtime_ns, facts.st_size
+
+
+@functools.lru_cache(maxsize=8)
+def _read_systems(path: Path, stamp: tuple[int, int]) -> Mapping[str, System]:  # noqa: ARG001 part of the key
+    file = read_yaml(path)
     entries = validate(SystemsFile, file.data, file.place).systems
-    return {name: build_system(name, entry, Names(), below(file.place, "systems", name)) for name, entry in entries.items()}
+    return MappingProxyType(
+        {name: build_system(name, entry, Names(), below(file.place, "systems", name)) for name, entry in entries.items()}
+    )
 
 
 def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
@@ -129,7 +148,13 @@ def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
 def _known_systems(config: Path) -> Mapping[str, SystemEntry]:
     """The systems file beside a configuration, else the shipped one."""
     beside = config.parent / "systems.yaml"
-    file = read_yaml(beside if beside.is_file() else shipped_configs() / "systems.yaml")
+    chosen = beside if beside.is_file() else shipped_configs() / "systems.yaml"
+    return _read_entries(chosen, _stamp(chosen))
+
+
+@functools.lru_cache(maxsize=8)
+def _read_entries(path: Path, stamp: tuple[int, int]) -> Mapping[str, SystemEntry]:  # noqa: ARG001 part of the key
+    file = read_yaml(path)
     return validate(SystemsFile, file.data, file.place).systems
 
 

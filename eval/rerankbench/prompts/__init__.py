@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +45,17 @@ def load(name: str) -> Prompt:
             raise ConfigError(
                 f"There is no prompt {name!r}. {nearest(name, names())}", hint="A prompt of your own is named by its YAML file."
             )
-        path = _HERE / f"{name}.yaml"
+        return _packaged(name)
+    return _read(path)
+
+
+@functools.cache
+def _packaged(name: str) -> Prompt:
+    """A prompt that comes with rerankbench: read once a process, and never changed."""
+    return _read(_HERE / f"{name}.yaml")
+
+
+def _read(path: Path) -> Prompt:
     file = read_yaml(path)
     prompt = Prompt(validate(PromptFile, file.data, file.place))
     check(prompt.file, file)
