@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rerankbench.config import Experiment
 from rerankbench.experiment import Result
+from rerankbench.latency import latency_table
 from rerankbench.report import SUFFIXES, Shape, Table, render
 from rerankbench.stages import stages_figure, stages_table
 from rerankbench.tables import sweep_figure_of, table_of
@@ -32,6 +33,8 @@ def report_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> 
     """
     if experiment.file.layout == "first-stages":
         return Report(stages_table(experiment, results, runs), "paper")
+    if experiment.file.layout == "latency":
+        return Report(latency_table(experiment, results, runs), "paper")
     return Report(table_of(experiment, results, runs), "experiment" if experiment.file.table is None else "paper")
 
 

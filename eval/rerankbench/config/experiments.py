@@ -37,6 +37,11 @@ class Experiment:
     first_stages: tuple[str, ...]
     depths: tuple[int, ...]
 
+    @property
+    def times_queries(self) -> bool:
+        """Whether each query is ranked alone, as if it were the first: nothing is kept from the queries before it."""
+        return self.file.layout == "latency"
+
     def only(self, systems: Sequence[str] = (), benchmarks: Sequence[str] = ()) -> Experiment:
         """Keep the named systems (or families of sweep variants) and benchmarks; all where none is named.
 

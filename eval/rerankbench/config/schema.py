@@ -79,7 +79,8 @@ class ExperimentFile(Options):
         batch_queries: Lists handed to a ranker at once. Not part of a run's identity: what a list gets does not depend on
             its neighbours.
         averages: Column name → the benchmarks it is the mean of.
-        layout: How `report` sets the table: a row a system, or a row a first stage with its ceiling and each reranker's gain.
+        layout: What `report` shows: a row a system; a row a first stage with its ceiling and each reranker's gain; or the seconds that
+            each system takes for one query (``latency``), whose runs are kept apart from all others.
         figure: A swept key whose values are numbers: `report` draws the shown measure over it, a panel a benchmark.
         sweep: Dotted key (``depth``, ``first_stages``, ``ranker.X``, ``engine.X``) → values, for every system that has the key.
     """
@@ -100,7 +101,7 @@ class ExperimentFile(Options):
     missing: Literal["error", "zero", "skip"] = "error"
     batch_queries: int = Field(default=32, ge=1)
     averages: dict[str, tuple[str, ...]] = {}
-    layout: Literal["systems", "first-stages"] = "systems"
+    layout: Literal["systems", "first-stages", "latency"] = "systems"
     figure: str = ""
     sweep: dict[str, list[Any]] = {}
 
@@ -110,4 +111,14 @@ class ExperimentFile(Options):
             unknown = [m for m in members if m not in self.benchmarks]
             if unknown:
                 raise ValueError(f"average {name!r} is over {', '.join(unknown)}, not among this file's benchmarks")
+        return self
+
+    @model_validator(mode="after")
+    def _latency_is_of_one_query_and_cold(self) -> Self:
+        if self.layout == "latency" and self.batch_queries != 1:
+            raise ValueError(
+                f"layout 'latency' needs batch_queries: 1; {self.batch_queries} queries at a time tell throughput, not latency"
+            )
+        if self.layout == "latency" and self.reuse_embeddings:
+            raise ValueError("layout 'latency' times the encoding of documents: leave 'reuse_embeddings' out")
         return self
