@@ -219,7 +219,7 @@ def _heading(place: tuple[str, str, int], experiment: Experiment) -> str:
 
 
 def _context(timed: Sequence[Timed], experiment: Experiment) -> Iterator[str]:
-    yield "seconds a query, one query at a time: the wall time from its texts to their order, mean over queries; nothing is kept between queries"
+    yield "seconds a query, one query at a time: wall time from its texts to their order, mean over queries; nothing is kept between queries"
     if "encode-documents-s" in _shown(experiment):
         yield "encoding documents: the engine's call for all documents of the list; others: the rest, checks of lengths included"
     places = dict.fromkeys(t.place for t in timed)
