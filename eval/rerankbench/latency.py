@@ -77,6 +77,7 @@ def latency_table(experiment: Experiment, results: Sequence[Result], runs: Path)
         MeasureError: a system of the experiment has no place in the paper's table.
     """
     timed = [timed_run(result, experiment, runs) for result in results]
+    _refuse_repeats(timed, experiment)
     context, notes = tuple(_context(timed, experiment)), tuple(_about(timed, experiment))
     if experiment.file.table is not None:
         table = _in_the_papers_layout(timed, experiment)
@@ -88,6 +89,14 @@ def latency_table(experiment: Experiment, results: Sequence[Result], runs: Path)
         for place in places
     ]
     return Table(experiment.name, experiment.file.title, columns, tuple(groups), context=context, notes=notes)
+
+
+def _refuse_repeats(timed: Sequence[Timed], experiment: Experiment) -> None:
+    """Raises: ConfigError: several runs would share a row, whose seconds would be those of different hosts, say."""
+    rows = [(t.place, t.cell.system, t.cell.variant) for t in timed]
+    twice = next((row for row in rows if rows.count(row) > 1), None)
+    if twice:
+        raise ConfigError(f"{experiment.place(('layout',))}: 'latency' shows one run of a system, and here are several of {twice[1]!r}")
 
 
 def timed_run(result: Result, experiment: Experiment, runs: Path) -> Timed:
@@ -219,7 +228,7 @@ def _heading(place: tuple[str, str, int], experiment: Experiment) -> str:
 
 
 def _context(timed: Sequence[Timed], experiment: Experiment) -> Iterator[str]:
-    yield "seconds a query, one query at a time: wall time from its texts to their order, mean over queries; nothing is kept between queries"
+    yield "seconds a query, one query at a time: wall time from its texts to their order, mean over queries; nothing is kept between them"
     if "encode-documents-s" in _shown(experiment):
         yield "encoding documents: the engine's call for all documents of the list; others: the rest, checks of lengths included"
     places = dict.fromkeys(t.place for t in timed)

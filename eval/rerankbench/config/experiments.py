@@ -100,10 +100,27 @@ def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
     Raises:
         ConfigError: anything in the file is unknown, of a wrong type, or contradicts itself.
     """
+    path, file = read_config(name, assignments)
+    return experiment_of(path, file)
+
+
+def read_config(name: str, assignments: Sequence[str] = ()) -> tuple[Path, YamlFile]:
+    """A configuration file of any kind, with the overrides applied in order; nothing of it is checked yet.
+
+    Raises:
+        ConfigError: there is no such file, or it or an override is no YAML.
+    """
     path = find_config(name)
     file = read_yaml(path)
     for assignment in assignments:
         file = file.with_value(assignment)
+    return path, file
+
+
+def experiment_of(path: Path, file: YamlFile) -> Experiment:
+    """Check a file, and look its names up. Raises: ConfigError: see `load_experiment`."""
+    if file.data.get("layout") == "mteb":
+        raise ConfigError(f"{file.place(('layout',))}: a table of MTEB scores is no experiment: only run, report, list and doctor take it")
     written = validate(ExperimentFile, _with_systems_as_mappings(file.data), file.place)
     sweep = dict(written.sweep)
     depths = _swept(sweep, "depth", [written.depth], file)
