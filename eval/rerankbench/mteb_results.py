@@ -42,6 +42,12 @@ class TaskResult:
     seconds: float | None
     scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
+    @property
+    def claims(self) -> tuple[str, Mapping[tuple[str, str], Any]]:
+        """What two files of one task must agree in: revision of the data, and the main scores."""
+        main = {(split, subset): entry.get("main_score") for split, subsets in self.scores.items() for subset, entry in subsets.items()}
+        return self.dataset_revision, main
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -50,13 +56,13 @@ class Score:
     Attributes:
         value: A fraction: the main score of what is evaluated of the task.
         results: The files that it was read from: one, or one a member of the task that is a mean.
-        is_main_score_of: Whether that is the measure of this name, for a task that is known.
+        is_papers_measure: Whether that is the measure that the task's main score was in the paper's mteb, for a task that is known.
     """
 
     task: str
     value: float
     results: tuple[TaskResult, ...]
-    is_main_score_of: bool = True
+    is_papers_measure: bool = True
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -93,28 +99,33 @@ class ModelResults:
         if task is None or not task.mean_of:
             return _score_of(self._result(name), name, task)
         members = [member for member in task.mean_of if member in self.files]
-        whole = _score_of(self._result(name), name, task) if name in self.files else None
-        if whole is None or len(members) == len(task.mean_of):
-            made = self._mean_of(name, task, members)
-            if whole is not None and abs(whole.value - made.value) > SAME:
-                raise ConfigError(f"{name} is {whole.value:.5f} in its file, and {made.value:.5f} as the mean of its {len(members)} parts.")
-            return whole or made
-        return whole
+        if name in self.files and len(members) < len(task.mean_of):
+            return _score_of(self._result(name), name, task)
+        made = self._mean_of(name, task, members)
+        whole = _entry(self._result(name), task).get("main_score") if name in self.files else None
+        if whole is not None and abs(whole - made.value) > SAME:
+            raise ConfigError(f"{name} is {whole:.5f} in its file, and {made.value:.5f} as the mean of its {len(members)} parts.")
+        return made
 
     def _mean_of(self, name: str, task: Task, members: Sequence[str]) -> Score:
         absent = [member for member in task.mean_of if member not in members]
-        if absent:
+        if absent and members:
             raise MissingData(f"{name} is a mean: {len(members)} of {len(task.mean_of)} parts are there; missing: {', '.join(absent)}.")
+        if absent:
+            raise self._none()
         scores = [_score_of(self._result(member), member, task) for member in task.mean_of]
         results = tuple(result for score in scores for result in score.results)
-        return Score(name, mean([score.value for score in scores]), results, all(score.is_main_score_of for score in scores))
+        return Score(name, mean([score.value for score in scores]), results, all(score.is_papers_measure for score in scores))
+
+    def _none(self) -> MissingData:
+        return MissingData(f"{self.model} has no result of this task.")
 
     def _result(self, name: str) -> TaskResult:
         if name not in self.files:
-            raise MissingData(f"{self.model} has no result of this task.")
+            raise self._none()
         first, *others = (read_result(path) for path in self.files[name])
         for other in others:
-            if (other.scores, other.dataset_revision) != (first.scores, first.dataset_revision):
+            if other.claims != first.claims:
                 raise ConfigError(f"Two files of one revision hold different results of {name}: {first.path}, {other.path}.")
         if first.task != name:
             raise DataError(f"{first.path}: holds the task {first.task!r}, not {name!r}.")

@@ -121,7 +121,7 @@ class _Line:
         if self.system.has_instructions and not instructed:
             said = "made without instructions" if instructed is False else "model_meta.json does not say whether with instructions"
             return f"{said}, by the paper with those of its Table 10"
-        if not score.is_main_score_of:
+        if not score.is_papers_measure:
             return f"another main score than {task.main_score}, which it was in mteb {mteb.load().versions.paper}"
         return ""
 
