@@ -124,6 +124,12 @@ def _cqa(folder: Path) -> tuple[float, int]:
     return score.value, len(score.results)
 
 
+def test_the_version_is_that_of_the_split_that_counts(tmp_path: Path) -> None:
+    entry = {"hf_subset": "default", "languages": ["eng-Latn"], "main_score": 0.4}
+    later = {"test": [{**entry, "mteb_version": "2.26.0"}], "dev": [{**entry, "mteb_version": "2.1.0"}]}
+    assert _with_scores(tmp_path, later).score("MSMARCO", _task("MSMARCO")).versions == ("2.1.0",)
+
+
 def test_a_mean_without_a_score_is_missing(tmp_path: Path) -> None:
     write_result(tmp_path, "CQADupstackRetrieval", None)
     write_meta(tmp_path)

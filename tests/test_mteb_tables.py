@@ -73,7 +73,8 @@ def test_table_4_averages_by_type_and_over_all_datasets(tmp_path: Path) -> None:
     cells = _cells(_table(_shipped("table4"), tmp_path))
     row = {column: cell for (system, variant, column), cell in cells.items() if (system, variant) == ("E2Rank-0.6B", "")}
     retrieval = row["mteb-eng-v1-retrieval"]
-    assert (retrieval.value, retrieval.members, retrieval.printed) == (pytest.approx(0.5174), (15, 15), "51.74")
+    assert retrieval.value == pytest.approx(0.5174)
+    assert (retrieval.members, retrieval.printed) == ((15, 15), "51.74")
     assert retrieval.verdict is Verdict.MATCH
     # By dataset, not by type: (15 × 51.74 + 4 × 56 + 11 × 40 + 3 × 80 + 12 × 70 + 10 × 80 + 30) / 56
     assert row["mteb-eng-v1-avg"].value == pytest.approx((15 * 0.5174 + 4 * 0.56 + 11 * 0.4 + 3 * 0.8 + 12 * 0.7 + 10 * 0.8 + 0.3) / 56)
@@ -102,7 +103,8 @@ def test_table_15_shows_tasks_and_their_mean(tmp_path: Path) -> None:
     assert (argu.printed, argu.verdict) == ("50.56", Verdict.MATCH)
     assert cells["E2Rank-0.6B", "stage2", "BIOSSES"].verdict is Verdict.DIFFERENT
     average = cells["E2Rank-0.6B", "stage2", "mteb-eng-v2-avg"]
-    assert (average.value, average.members) == (pytest.approx(0.5056), (41, 41))
+    assert average.value == pytest.approx(0.5056)
+    assert average.members == (41, 41)
     assert cells["E2Rank-0.6B", "stage1", "ArguAna"].status is Status.MISSING
 
 

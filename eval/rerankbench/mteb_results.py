@@ -55,19 +55,16 @@ class Score:
 
     Attributes:
         value: A fraction: the main score of what is evaluated of the task.
+        versions: Of mteb, that made it, each once. A file may be of several, split by split.
         results: The files that it was read from: one, or one a member of the task that is a mean.
         is_papers_measure: Whether that is the measure that the task's main score was in the paper's mteb, for a task that is known.
     """
 
     task: str
     value: float
+    versions: tuple[str, ...]
     results: tuple[TaskResult, ...]
     is_papers_measure: bool = True
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """Of mteb, each once."""
-        return tuple(sorted({r.mteb_version for r in self.results}))
 
 
 @dataclass(frozen=True)
@@ -114,8 +111,13 @@ class ModelResults:
         if absent:
             raise self._none()
         scores = [_score_of(self._result(member), member, task) for member in task.mean_of]
-        results = tuple(result for score in scores for result in score.results)
-        return Score(name, mean([score.value for score in scores]), results, all(score.is_papers_measure for score in scores))
+        return Score(
+            name,
+            mean([score.value for score in scores]),
+            tuple(sorted({version for score in scores for version in score.versions})),
+            tuple(result for score in scores for result in score.results),
+            all(score.is_papers_measure for score in scores),
+        )
 
     def _none(self) -> MissingData:
         return MissingData(f"{self.model} has no result of this task.")
@@ -202,7 +204,8 @@ def _score_of(result: TaskResult, name: str, task: Task | None) -> Score:
         raise MissingData(f"{result.path.name} holds no main score, as mteb writes it for a mean that lacks members.")
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise DataError(f"{result.path}: expected a number as main score, found {value!r}.")
-    return Score(name, float(value), (result,), task is None or entry.get(task.main_score) == value)
+    version = str(entry.get("mteb_version") or result.mteb_version)
+    return Score(name, float(value), (version,), (result,), task is None or entry.get(task.main_score) == value)
 
 
 def _entry(result: TaskResult, task: Task | None) -> Mapping[str, Any]:
