@@ -19,7 +19,7 @@ from rerankbench.clock import Clock
 from rerankbench.config import Experiment, System, fingerprint
 from rerankbench.engines.caching import CachedEngine, Counts
 from rerankbench.engines.disk_cache import DiskCache
-from rerankbench.errors import MissingData, MissingError, RankingError, RerankbenchError, StoreError
+from rerankbench.errors import MissingData, MissingError, RankingError, RerankbenchError, StoreError, UsageError
 from rerankbench.first_stages.dense import DenseFirstStage
 from rerankbench.measures.quality import check_measure, measure
 from rerankbench.plan import Cell, Planned, Planner, engine_class, folder_name, ranker_class
@@ -77,7 +77,15 @@ class Laboratory:
 
         Returns:
             One result a planned cell, same order. Cells of one engine are run together.
+
+        Raises:
+            UsageError: queries are to be timed, and answers kept across runs: what is kept takes no time.
         """
+        if experiment.times_queries and self._cache is not None:
+            raise UsageError(
+                "An answer that is kept takes no time, so that queries are not timed with a cache of answers.",
+                hint="Leave --cache out, and RERANKBENCH_ANSWERS out of the environment.",
+            )
         results: dict[int, Result] = {}
         try:
             for position in _by_engine(plan):
@@ -150,7 +158,7 @@ class Laboratory:
             _check_journal(ranked, lists, folder.path)
             observer.queries_done(len(ranked))
             resumed_at = len(ranked)
-            engine = self._load(cell.system)
+            engine = self._load(cell.system, keeps=not experiment.times_queries)
             self._reuse_embeddings(cell, engine, lists[resumed_at:])
             before = engine.counts() if engine else {}
             for batch, spans, seconds in self._batches(cell, engine, lists[resumed_at:], experiment.file.batch_queries):
@@ -188,8 +196,12 @@ class Laboratory:
             spans = clock.drain()
             yield ranked, spans, spans[-1].seconds
 
-    def _load(self, system: System) -> CachedEngine | None:
-        """The system's engine; the one loaded before is closed first, so that only one is ever in memory."""
+    def _load(self, system: System, *, keeps: bool) -> CachedEngine | None:
+        """The system's engine; the one loaded before is closed first, so that only one is ever in memory.
+
+        Args:
+            keeps: Whether a text that comes again is embedded once.
+        """
         found = engine_class(system)
         if found is None or system.engine is None:
             return None
@@ -198,7 +210,7 @@ class Laboratory:
             self._unload()
             disk = self._open_cache(system)  # first: a cache that cannot be used is known before a model is loaded
             engine = cast("Engine", found(system.engine.options))  # type: ignore[call-arg]  # see BuildsEngine
-            self._loaded = (key, CachedEngine(engine, disk=disk))
+            self._loaded = (key, CachedEngine(engine, disk=disk) if keeps else CachedEngine(engine, max_bytes=0))
         return self._loaded[1]
 
     def _open_cache(self, system: System) -> DiskCache | None:

@@ -85,6 +85,7 @@ class Planner:
         self._own: Mapping[str, Part] = {}
         self._exclusions = "after"
         self._reuse_embeddings = False
+        self._times_queries = False
         self._runs = runs
         self._engine_facts: dict[str, Mapping[str, str] | MissingError] = {}
         self._folders: dict[str, Path] = {}
@@ -101,6 +102,7 @@ class Planner:
         self._own = experiment.candidates
         self._exclusions = experiment.file.exclusions
         self._reuse_embeddings = experiment.file.reuse_embeddings
+        self._times_queries = experiment.times_queries
         return [self._planned(cell) for cell in _cells(experiment, limit)]
 
     def ranker_options(self, system: System) -> Options:
@@ -241,6 +243,8 @@ class Planner:
             identity["exclusions"] = self.exclusions_sha256(cell)
         if definition and self.reuses_embeddings(cell):
             identity["document_vectors"] = fingerprint(self.candidates.identity(definition))
+        if self._times_queries:  # the order is that of any other run; the times are not, so that neither stands in for the other
+            identity["timed"] = "one query at a time, nothing kept between queries"
         return identity
 
     def engine_identity(self, system: System) -> dict[str, Any] | None:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rerankbench.config import Experiment
+from rerankbench.config import Experiment, MtebTable
 from rerankbench.errors import UsageError
 from rerankbench.experiment import Result
+from rerankbench.latency import latency_table
+from rerankbench.mteb_tables import Places, mteb_table
 from rerankbench.report import SUFFIXES, Shape, Table, render
 from rerankbench.stages import stages_figure, stages_table
 from rerankbench.tables import sweep_figure_of, table_of
@@ -36,7 +38,18 @@ def report_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> 
         raise UsageError(f"Runs of several folders are shown in the layout 'systems', not in {experiment.file.layout!r}.")
     if experiment.file.layout == "first-stages":
         return Report(stages_table(experiment, results, runs), "paper")
+    if experiment.file.layout == "latency":
+        return Report(latency_table(experiment, results, runs), "paper")
     return Report(table_of(experiment, results, runs), "experiment" if experiment.file.table is None else "paper")
+
+
+def mteb_report_of(asked: MtebTable, places: Places) -> Report:
+    """The table of MTEB scores that a configuration asks for.
+
+    Raises:
+        ConfigError: the configuration does not fit its benchmark or its table of the paper.
+    """
+    return Report(mteb_table(asked, places), "paper")
 
 
 def write_table(report: Report, folder: Path) -> list[Path]:

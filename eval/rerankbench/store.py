@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -166,6 +166,20 @@ def read_rankings(path: Path) -> list[Ranked]:
 def read_measurements(path: Path) -> list[Measurement]:
     """The measurements of a complete run."""
     return [Measurement(**orjson.loads(line)) for line in _read_lines(path / "measurements.jsonl")]
+
+
+def read_spans(path: Path) -> list[Span]:
+    """What a run's clock measured, in the order in which it ended, warm-up included.
+
+    Raises:
+        StoreError: a line is damaged.
+    """
+    file = path / "spans.jsonl"
+    try:
+        found = [Span(**orjson.loads(line)) for line in _read_lines(file)]
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise StoreError(f"{file}: holds a line that is no span: {error}", hint=f"Delete {path} and run again.") from error
+    return [replace(span, query_ids=tuple(span.query_ids)) for span in found]
 
 
 def journal_length(path: Path) -> int:

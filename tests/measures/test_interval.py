@@ -8,6 +8,7 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from rerankbench.errors import MeasureError
 from rerankbench.measures import bootstrap_interval, interval
+from rerankbench.measures.interval import bootstrap_ratio_interval
 
 
 @pytest.mark.parametrize("confidence", [0.95, 0.8])
@@ -50,3 +51,17 @@ def test_equal_values_leave_no_doubt() -> None:
 def test_what_has_no_interval_is_refused(values: list[float], confidence: float, resamples: int) -> None:
     with pytest.raises(MeasureError):
         bootstrap_interval(values, confidence=confidence, resamples=resamples)
+
+
+def test_the_interval_of_a_ratio_draws_queries_in_pairs() -> None:
+    # Every query takes three times as long: no resample has another ratio, however much the queries differ.
+    below = [0.1, 5.0, 2.0, 0.7]
+    assert bootstrap_ratio_interval([3 * b for b in below], below) == pytest.approx((3.0, 3.0))
+    # One query of ratio 1 and one of ratio 3, both with the denominator 1: resamples are (1, 1), (1, 3) or (3, 3).
+    assert bootstrap_ratio_interval([1.0, 3.0], [1.0, 1.0]) == pytest.approx((1.0, 3.0))
+
+
+@pytest.mark.parametrize(("above", "below"), [([1.0], [1.0, 2.0]), ([], []), ([1.0], [0.0]), ([float("nan")], [1.0])])
+def test_a_ratio_that_is_none_is_refused(above: list[float], below: list[float]) -> None:
+    with pytest.raises(MeasureError, match="A ratio needs"):
+        bootstrap_ratio_interval(above, below)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections import Counter
 from importlib import metadata
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from rerankbench.cli.golden import check_golden
 from rerankbench.cli.options import DEFAULT_RUNS, Data, Json, open_planner
 from rerankbench.cli.output import print_facts, print_json, print_table
 from rerankbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from rerankbench.config import MtebTable
 
 EXTRAS = {
     "hub": ("huggingface-hub", "pyarrow"),
@@ -101,19 +104,33 @@ def _print_configurations(configurations: dict[str, Any]) -> None:
                 typer.echo(f"  try: {need['hint']}")
 
 
+def _scores(asked: MtebTable, data: str | None) -> tuple[int, Counter[tuple[str, str]]]:
+    """The cells of a table of MTEB scores, and why some have none, with how often."""
+    from rerankbench.benchmarks import mirror_folder
+    from rerankbench.mteb_tables import Places, mteb_table
+
+    table = mteb_table(asked, Places(DEFAULT_RUNS, mirror_folder(data)))
+    cells = list(table.cells(averages=False))
+    return len(cells), Counter((cell.reason, cell.hint) for _, _, cell in cells if not cell.done)
+
+
 def _configurations(data: str | None) -> dict[str, Any]:
-    from rerankbench.config import load_experiment, shipped_configs
+    from rerankbench.config import MtebTable, load_config, shipped_configs
 
     planner = open_planner(data, DEFAULT_RUNS)
     report = {}
     for path in sorted(shipped_configs().rglob("*.yaml")):
         if path.name == "systems.yaml":
             continue
-        plan = planner.plan(load_experiment(str(path)))
-        needs = Counter((p.problem.message, p.problem.hint) for p in plan if p.problem)
+        asked = load_config(str(path))
+        if isinstance(asked, MtebTable):
+            cells, needs = _scores(asked, data)
+        else:
+            plan = planner.plan(asked)
+            cells, needs = len(plan), Counter((p.problem.message, p.problem.hint) for p in plan if p.problem)
         report[path.stem] = {
-            "cells": len(plan),
-            "ready": sum(p.problem is None for p in plan),
+            "cells": cells,
+            "ready": cells - sum(needs.values()),
             "missing": sum(needs.values()),
             "needs": [{"cells": n, "reason": reason, "hint": hint} for (reason, hint), n in needs.most_common()],
         }

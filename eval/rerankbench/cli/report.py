@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rerankbench.cli.mteb import open_mteb, report_mteb
 from rerankbench.cli.options import (
     DEFAULT_RUNS,
     BenchmarkNames,
@@ -53,6 +54,9 @@ def report(
     from rerankbench.report import render_terminal, to_json
     from rerankbench.reporting import report_of, write_figure, write_table
 
+    mteb = open_mteb(config, assignments, systems, unused={"--benchmarks": benchmarks, "--limit": limit})
+    if mteb is not None:
+        report_mteb(mteb, data, runs, reports, as_json)
     experiment = open_experiment(config, assignments, systems, benchmarks)
     planner = open_planner(data, runs, experiment)
     plan = planner.plan(experiment, limit)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rerankbench.cli.mteb import open_mteb, read_mteb
 from rerankbench.cli.options import DEFAULT_RUNS, Answers, Data, Json, Runs, open_experiment, open_planner
 from rerankbench.cli.output import print_json, print_table
 from rerankbench.cli.report import DEFAULT_REPORTS
@@ -78,6 +79,10 @@ def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | 
     from rerankbench.report.summary import counts
     from rerankbench.reporting import report_of, write_figure, write_table
 
+    mteb = open_mteb(name, None, "", unused={})
+    if mteb is not None:
+        report = read_mteb(mteb, str(planner.benchmarks.mirror or "") or None, runs)
+        return counts(mteb.name, report.table), [str(path) for path in write_table(report, reports / mteb.name)], None
     experiment = open_experiment(name, None, "", "")
     results = _results(experiment, planner, cache, rank=rank)
     report = report_of(experiment, results, runs)

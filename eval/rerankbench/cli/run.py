@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rerankbench.cli.mteb import open_mteb, run_mteb
 from rerankbench.cli.options import (
     DEFAULT_RUNS,
     Answers,
@@ -64,6 +65,9 @@ def run(
     from rerankbench.cli.progress import ProgressDisplay
     from rerankbench.experiment import Laboratory
 
+    mteb = open_mteb(config, assignments, systems, unused={"--benchmarks": benchmarks, "--limit": limit, "--cache": cache})
+    if mteb is not None:
+        run_mteb(mteb, data, runs, as_json)
     experiment = open_experiment(config, assignments, systems, benchmarks)
     planner = open_planner(data, runs, experiment)
     if dry_run:

@@ -93,11 +93,11 @@ def _prompts() -> tuple[tuple[str, ...], list[list[str]]]:
 
 
 def _configs() -> tuple[tuple[str, ...], list[list[str]]]:
-    from rerankbench.config import load_experiment, shipped_configs
+    from rerankbench.config import load_config, shipped_configs
 
     found = [p for p in shipped_configs().rglob("*.yaml") if p.name != "systems.yaml"]
     paths = sorted(found, key=lambda p: (p.stem.rstrip("0123456789"), len(p.stem), p.stem))  # table2 before table11
-    return ("configuration", "what it is"), [[p.stem, load_experiment(str(p)).file.title] for p in paths]
+    return ("configuration", "what it is"), [[p.stem, load_config(str(p)).file.title] for p in paths]
 
 
 _LISTS = {

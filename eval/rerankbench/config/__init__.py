@@ -2,6 +2,8 @@
 
 from rerankbench.config.experiments import Experiment, find_config, load_experiment, load_systems, shipped_configs
 from rerankbench.config.fingerprint import fingerprint
+from rerankbench.config.loading import load_config
+from rerankbench.config.mteb import MtebSystem, MtebTable
 from rerankbench.config.options import Options, validate
 from rerankbench.config.schema import Weights
 from rerankbench.config.systems import Part, System, build_part
@@ -9,6 +11,8 @@ from rerankbench.config.yaml_file import YamlFile, read_yaml
 
 __all__ = [
     "Experiment",
+    "MtebSystem",
+    "MtebTable",
     "Options",
     "Part",
     "System",
@@ -17,6 +21,7 @@ __all__ = [
     "build_part",
     "find_config",
     "fingerprint",
+    "load_config",
     "load_experiment",
     "load_systems",
     "read_yaml",

@@ -51,6 +51,11 @@ class Experiment:
         """Whether a system ranks one benchmark over several first stages, so that its cells must say over which."""
         return any(len(self.first_stages_of(system, benchmark)) > 1 for system in self.systems for benchmark in self.benchmarks)
 
+    @property
+    def times_queries(self) -> bool:
+        """Whether each query is ranked alone, as if it were the first: nothing is kept from the queries before it."""
+        return self.file.layout == "latency"
+
     def only(self, systems: Sequence[str] = (), benchmarks: Sequence[str] = ()) -> Experiment:
         """Keep the named systems (or families of sweep variants) and benchmarks; all where none is named.
 
@@ -126,10 +131,27 @@ def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
     Raises:
         ConfigError: anything in the file is unknown, of a wrong type, or contradicts itself.
     """
+    path, file = read_config(name, assignments)
+    return experiment_of(path, file)
+
+
+def read_config(name: str, assignments: Sequence[str] = ()) -> tuple[Path, YamlFile]:
+    """A configuration file of any kind, with the overrides applied in order; nothing of it is checked yet.
+
+    Raises:
+        ConfigError: there is no such file, or it or an override is no YAML.
+    """
     path = find_config(name)
     file = read_yaml(path)
     for assignment in assignments:
         file = file.with_value(assignment)
+    return path, file
+
+
+def experiment_of(path: Path, file: YamlFile) -> Experiment:
+    """Check a file, and look its names up. Raises: ConfigError: see `load_experiment`."""
+    if file.data.get("layout") == "mteb":
+        raise ConfigError(f"{file.place(('layout',))}: a table of MTEB scores is no experiment: only run, report, list and doctor take it")
     written = validate(ExperimentFile, _with_systems_as_mappings(file.data), file.place)
     sweep = dict(written.sweep)
     depths = _swept(sweep, "depth", [written.depth], file)

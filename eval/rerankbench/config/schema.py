@@ -100,7 +100,8 @@ class ExperimentFile(Options):
         significance: What is tested between the rows of a column, on the same queries: every row against every other (``letters``), every
             row against the first stage, depth and option values that the experiment starts from (``default``), or nothing. ``auto``:
             ``default`` where something is swept, nothing in a table of the paper's, else ``letters``.
-        layout: How `report` sets the table: a row a system, or a row a first stage with its ceiling and each reranker's gain.
+        layout: What `report` shows: a row a system; a row a first stage with its ceiling and each reranker's gain; or the seconds that
+            each system takes for one query (``latency``), whose runs are kept apart from all others.
         figure: A swept key whose values are numbers: `report` draws the shown measure over it, a panel a benchmark.
         sweep: Dotted key (``depth``, ``first_stages``, ``ranker.X``, ``engine.X``) → values, for every system that has the key.
     """
@@ -123,7 +124,7 @@ class ExperimentFile(Options):
     batch_queries: int = Field(default=32, ge=1)
     averages: dict[str, tuple[str, ...]] = {}
     significance: Literal["auto", "letters", "default", "none"] = "auto"
-    layout: Literal["systems", "first-stages"] = "systems"
+    layout: Literal["systems", "first-stages", "latency"] = "systems"
     figure: str = ""
     sweep: dict[str, list[Any]] = {}
 
@@ -143,4 +144,14 @@ class ExperimentFile(Options):
             unknown = [name for name in served if name not in self.benchmarks]
             if unknown:
                 raise ValueError(f"'lists_from' of {first_stage!r} names {', '.join(unknown)}, not among this file's benchmarks")
+        return self
+
+    @model_validator(mode="after")
+    def _latency_is_of_one_query_and_cold(self) -> Self:
+        if self.layout == "latency" and self.batch_queries != 1:
+            raise ValueError(
+                f"layout 'latency' needs batch_queries: 1; {self.batch_queries} queries at a time tell throughput, not latency"
+            )
+        if self.layout == "latency" and self.reuse_embeddings:
+            raise ValueError("layout 'latency' times the encoding of documents: leave 'reuse_embeddings' out")
         return self

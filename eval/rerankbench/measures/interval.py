@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rerankbench.errors import MeasureError
 
@@ -34,12 +35,37 @@ def bootstrap_interval(values: Sequence[float], *, confidence: float = 0.95, res
         raise MeasureError(f"A bootstrap interval needs at least one value, and finite ones; got {sample.size} values.")
     if not 0 < confidence < 1 or resamples < 1:
         raise MeasureError(f"A confidence lies between 0 and 1 and resamples are at least 1; got {confidence} and {resamples}.")
-    generator = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    step = max(1, _DRAWN // sample.size)
-    for first in range(0, resamples, step):
-        drawn = generator.integers(sample.size, size=(min(step, resamples - first), sample.size))
-        means[first : first + step] = sample[drawn].mean(axis=1)
+    means = np.concatenate([sample[drawn].mean(axis=1) for drawn in _draws(sample.size, resamples, seed)])
     tail = (1 - confidence) / 2
     lower, upper = np.quantile(means, [tail, 1 - tail])
     return float(lower), float(upper)
+
+
+def bootstrap_ratio_interval(
+    numerators: Sequence[float], denominators: Sequence[float], *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the ratio of two means over the same queries, which are drawn in pairs.
+
+    Args:
+        numerators, denominators: Two values for every query, in the same order.
+
+    Raises:
+        MeasureError: they are not of equal number, or as `bootstrap_interval`; or a mean that is divided by may be 0 or less.
+    """
+    above, below = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
+    if above.shape != below.shape or not above.size or not (np.isfinite(above).all() and np.isfinite(below).all()):
+        raise MeasureError(f"A ratio needs two finite values for every query; got {above.size} and {below.size} values.")
+    if (below <= 0).any():
+        raise MeasureError("A ratio needs denominators above 0.")
+    ratios = np.concatenate([above[drawn].mean(axis=1) / below[drawn].mean(axis=1) for drawn in _draws(above.size, resamples, seed)])
+    tail = (1 - confidence) / 2
+    lower, upper = np.quantile(ratios, [tail, 1 - tail])
+    return float(lower), float(upper)
+
+
+def _draws(size: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Positions of queries drawn with replacement, one resample a row, so many rows at a time as memory is given to."""
+    generator = np.random.default_rng(seed)
+    step = max(1, _DRAWN // size)
+    for first in range(0, resamples, step):
+        yield generator.integers(size, size=(min(step, resamples - first), size))

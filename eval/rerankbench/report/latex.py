@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rerankbench.report.appendix import Appendix, Note, appendix
 from rerankbench.report.sheet import Sheet, experiment_sheets
@@ -46,6 +47,8 @@ _ACCENTS = {
 }
 
 _MANY = 6
+_FIT, _ROOM, _NARROWEST = 14, 100, 8
+"""Columns that a page always takes; of more, so many characters are set beside each other, a column's narrowest counting as so many."""
 _SMALL = r"\small\setlength{\tabcolsep}{3pt}"
 _TINY = r"\scriptsize\setlength{\tabcolsep}{1.5pt}"
 
@@ -96,6 +99,28 @@ def _character(c: str) -> str:
 
 
 def _paper(table: Table, under: Appendix) -> str:
+    """The table, in as many blocks under each other as its columns need."""
+    return "\n\\par\\medskip\n".join(_block(part, under) for part in _parts(table))
+
+
+def _parts(table: Table) -> Iterator[Table]:
+    """The table with so many of its columns at a time as a page is wide; its appendix stays that of the whole."""
+    start, room = 0, _ROOM
+    for c, column in enumerate(table.columns):
+        width = max(_NARROWEST, len(column_label(column)))
+        if room < width and c > start and len(table.columns) > _FIT:
+            yield _with_columns(table, start, c)
+            start, room = c, _ROOM
+        room -= width
+    yield _with_columns(table, start, len(table.columns))
+
+
+def _with_columns(table: Table, start: int, end: int) -> Table:
+    groups = tuple(replace(g, rows=tuple(replace(r, cells=r.cells[start:end]) for r in g.rows)) for g in table.groups)
+    return replace(table, columns=table.columns[start:end], groups=groups)
+
+
+def _block(table: Table, under: Appendix) -> str:
     n = len(table.columns)
     lines = [_row(["", *(escape(column_label(c)) for c in table.columns)])]
     emphasis = table.emphasis()

@@ -1,0 +1,84 @@
+"""What `run` and `report` do with a table of MTEB scores: say which command makes the scores, and show those that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from rerankbench.cli.options import names
+from rerankbench.cli.output import console, print_json
+from rerankbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from rerankbench.config import MtebTable
+    from rerankbench.reporting import Report
+
+DONE, INCOMPLETE = 0, 4
+
+
+def open_mteb(config: str, assignments: list[str] | None, systems: str, *, unused: Mapping[str, object]) -> MtebTable | None:
+    """The table of MTEB scores that the command line names; None where it names an experiment.
+
+    Args:
+        unused: Options that mean nothing for it, and their values.
+
+    Raises:
+        UsageError: one of them was given.
+    """
+    from rerankbench.config import MtebTable, load_config
+
+    found = load_config(config, assignments or ())
+    if not isinstance(found, MtebTable):
+        return None
+    given = [option for option, value in unused.items() if value]
+    if given:
+        raise UsageError(f"{given[0]} means nothing for {config}: its scores are read from mteb's result files, whole.")
+    return found.only(names(systems))
+
+
+def report_mteb(asked: MtebTable, data: str | None, runs: Path, reports: Path, as_json: bool) -> NoReturn:
+    """Print and write the table; the exit code says whether it is complete."""
+    from rerankbench.report import render_terminal, to_json
+    from rerankbench.reporting import write_table
+
+    made = read_mteb(asked, data, runs)
+    folder = reports / asked.name
+    written = write_table(made, folder)
+    if as_json:
+        print_json({**to_json(made.table), "files": [str(path) for path in written]})
+    else:
+        console().print(render_terminal(made.table, made.shape))
+        typer.echo(f"Written to {folder}: {', '.join(path.name for path in written)}")
+    raise typer.Exit(made.table.exit_code())
+
+
+def run_mteb(asked: MtebTable, data: str | None, runs: Path, as_json: bool) -> NoReturn:
+    """Say what is missing and which command makes it: nothing is evaluated here."""
+    made = read_mteb(asked, data, runs)
+    missing = made.table.missing()
+    ways = list(dict.fromkeys((cell.system, cell.variant, cell.reason, cell.hint) for cell in missing))
+    if as_json:
+        keys = ("system", "variant", "reason", "hint")
+        print_json(
+            {"cells": sum(1 for _ in made.table.cells(averages=False)), "missing": [dict(zip(keys, way, strict=True)) for way in ways]}
+        )
+        raise typer.Exit(INCOMPLETE if missing else DONE)
+    if not missing:
+        typer.echo(f"All results are at hand: rerankbench report {asked.name}", err=True)
+        raise typer.Exit(DONE)
+    typer.echo(f"{asked.name} is a table of MTEB scores. This program reads them; mteb makes them.", err=True)
+    for system, variant, reason, hint in ways:
+        typer.echo(f"{f'{system} {variant}'.strip()}: {reason}" + (f"\n  to get it: {hint}" if hint else ""), err=True)
+    raise typer.Exit(INCOMPLETE)
+
+
+def read_mteb(asked: MtebTable, data: str | None, runs: Path) -> Report:
+    """The table from the result files that are at hand."""
+    from rerankbench.benchmarks import mirror_folder
+    from rerankbench.mteb_tables import Places
+    from rerankbench.reporting import mteb_report_of
+
+    return mteb_report_of(asked, Places(runs, mirror_folder(data)))
