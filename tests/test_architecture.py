@@ -26,7 +26,7 @@ LAYERS = [
     {"plan", "report"},
     {"experiment", "preview", "golden", "scoring"},
     {"tables", "rescoring"},
-    {"stages", "explaining"},
+    {"stages", "explaining", "figures"},
     {"reporting"},
     {"cli"},
 ]
