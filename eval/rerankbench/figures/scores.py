@@ -35,7 +35,7 @@ def scores_of(choice: ScoresChoice, experiment: Experiment, results: Sequence[Re
     in_rows = sorted(results, key=lambda result: experiment.benchmarks.index(result.cell.benchmark))
     marks = [mark for result in in_rows for mark in _marks(choice, experiment, result, runs)]
     columns = len({result.cell.system.family for result in results}) if choice.panels == "system" else 0
-    caption = " ".join(filter(None, (CAPTION, _lengths(marks), choice.note)))
+    caption = " ".join(filter(None, (CAPTION if any(mark.y is not None for mark in marks) else "", _lengths(marks), choice.note)))
     return Figure(
         "scores", experiment.file.title, caption, "rank", "native score", tuple(marks), columns=columns if 1 < columns <= COLUMNS else None
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawn
 
+WIDTH_IN = 1.25 * COLUMN_IN
 BAR_IN = 0.125
 """Thickness of a bar."""
 NAME_IN = 1.25
@@ -32,22 +33,21 @@ def plot_bars(figure: Figure) -> Drawn:
     sources = _sources(figure)
     rows = list(_rows(figure, len(sources)))
     places = sum(height for _, _, height in rows)
-    height = 0.55 + BAR_IN * places
-    made = frame(figure.title, figure.words(), 1, height, [*NAMES.values(), *ABSENT.values()], columns=1, width_in=1.25 * COLUMN_IN)
+    made = frame(figure, 0.5 + BAR_IN * places, [*NAMES.values(), *ABSENT.values()], columns=1, width_in=WIDTH_IN)
     (axis,) = made.axes
-    drawn: dict[str, Any] = {}
     at, ticks = 0.0, {}
     for heading, name, size in rows:
         if heading:
-            axis.text(0.01, at + size * 0.62, heading, transform=axis.get_yaxis_transform(), fontsize=SMALL, weight="bold", va="center")
+            said = wrapped(heading, WIDTH_IN - NAME_IN - 0.5, SMALL, lines=1)
+            axis.text(0.01, at + size * 0.62, said, transform=axis.get_yaxis_transform(), fontsize=SMALL, weight="bold", va="center")
         if name:
             ticks[name] = at + len(sources) / 2
             for i, source in enumerate(sources):
-                drawn |= _draw_bar(axis, figure.of(figure.panels[0], name, source=source), source, at + i + 0.5)
+                _draw_bar(axis, figure.of("", name, source=source), source, at + i + 0.5)
         at += size
     axis.set_yticks(list(ticks.values()), [wrapped(name, NAME_IN, SMALL, lines=2) for name in ticks])
     _finish(axis, figure, at)
-    made.legend(drawn)
+    made.legend()
     return made.drawn
 
 
@@ -67,13 +67,14 @@ def _rows(figure: Figure, bars: int) -> Iterator[tuple[str, str, float]]:
             yield "", "", 0.3
 
 
-def _draw_bar(axis: Axes, marks: Sequence[Mark], source: Source, at: float) -> dict[str, Any]:
-    """One bar with its interval and number, or the cross in its place; what the legend says of it."""
+def _draw_bar(axis: Axes, marks: Sequence[Mark], source: Source, at: float) -> None:
+    """One bar with its interval and number, or the cross in its place."""
     (mark,) = marks
     if mark.y is None:
-        cross = axis.plot([0], [at], "x", color=QUIET if source == "paper" else INK, markersize=4, clip_on=False, zorder=4)
-        return {ABSENT[source]: cross[0]}
-    bar = axis.barh([at], [float(mark.y)], height=0.9, linewidth=0.8, zorder=2, **FILL[source])
+        colour = QUIET if source == "paper" else INK
+        axis.plot([0], [at], "x", color=colour, markersize=4, clip_on=False, zorder=4, label=ABSENT[source])
+        return
+    axis.barh([at], [float(mark.y)], height=0.9, linewidth=0.8, zorder=2, label=NAMES[source], **FILL[source])
     end = float(mark.y)
     if mark.interval is not None:
         low, high = mark.interval
@@ -82,14 +83,12 @@ def _draw_bar(axis: Axes, marks: Sequence[Mark], source: Source, at: float) -> d
     text = as_printed(mark.y, 2) if source == "ours" else f"{mark.y}"
     sign = MARKS[mark.verdict] if mark.verdict else ""
     axis.annotate(f"{text}{sign}", (end, at), (2.5, 0), textcoords="offset points", fontsize=SMALL, va="center")
-    return {NAMES[source]: bar}
 
 
 def _finish(axis: Axes, figure: Figure, bottom: float) -> None:
     known = [value for mark in figure.marks for value in (mark.y, mark.high) if value is not None]
     axis.set_xlim(0, float(max(known, default=1)) * 1.17 or 1)  # room for the number behind the longest bar
     axis.set_ylim(max(bottom, 1), 0)
-    axis.set_xlabel(figure.x_label)
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
     if not figure.marks:

@@ -5,8 +5,9 @@ Heights are added up here from measured text, so that nothing overlaps and nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 LINE = 1.3 / 72
 """Inches that one point of text takes in height."""
-HANDLE_IN = 0.48
+HANDLE_IN = 0.56
 """A legend's line or patch, with the gaps around it."""
-NAME_IN = 2.6
+NAME_IN = 2.5
 """The widest name in a legend; a longer one is broken."""
 MARGIN_IN = 0.06
 
@@ -32,89 +33,96 @@ class Frame:
     """A figure that waits for its panels to be drawn.
 
     Attributes:
-        axes: One a panel, in reading order.
+        axes: One a panel, in the order of the figure's panels.
         panel_in: Width of a panel, its labels included, in inches.
+        names: What the legend may hold, in its order.
     """
 
     drawn: Drawn
     body: SubFigure
     axes: tuple[Axes, ...]
     panel_in: float
-    legend_columns: int
+    names: tuple[str, ...]
 
-    def label_rows(self, label: str) -> None:
-        """Name the upright axis, once a row of panels."""
-        for axis in self.axes[:: round(self.drawn.get_figwidth() / self.panel_in)]:
-            axis.set_ylabel(label)
-
-    def legend(self, handles: Mapping[str, Any] | None = None) -> None:
-        """Name every handle once, below the panels: those given, else those that the panels label."""
-        found = dict(handles or {})
-        for axis in self.axes if handles is None else ():
+    def legend(self) -> None:
+        """Name every handle that the panels label once, below them."""
+        found: dict[str, Any] = {}
+        for axis in self.axes:
             found |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True) if label not in found}
         if found:
-            names = [wrapped(name, NAME_IN, SMALL, lines=3) for name in found]
-            self.body.legend(found.values(), names, loc="outside lower center", ncols=min(self.legend_columns, len(names)))
+            names = [name for name in self.names if name in found]
+            columns, _ = _legend_room(names, self.drawn.get_figwidth() - 2 * MARGIN_IN)
+            shown = [_legend_name(name) for name in names]
+            self.body.legend([found[name] for name in names], shown, loc="outside lower center", ncols=columns)
 
 
 def frame(
-    title: str,
-    caption: str,
-    panels: int,
+    figure: Figure,
     height_in: float,
     names: Sequence[str],
     *,
     columns: int | None = None,
-    heights: Sequence[float] | None = None,
-    share_x: bool = False,
     width_in: float | None = None,
+    heights: Sequence[float] | None = None,
+    upright: str = "",
 ) -> Frame:
-    """An empty figure at its final size: a column wide for one panel, as wide as the page for more.
+    """An empty figure at its final size, with all its words: a column wide for one panel, as wide as the page for more.
 
     Args:
-        height_in: Of one panel, its axis labels included.
-        names: What the legend will hold.
+        height_in: Of one panel, its axis labels included and its title not.
+        names: What the legend may hold.
         columns: Panels beside each other; default: up to three.
-        heights: Of the rows of panels, in proportion.
-        share_x: Whether panels under each other have one axis.
+        width_in: Of the whole figure, where that is not the width of a column or page.
+        heights: Of panels under each other in one column, in proportion; they then share the lower axis.
+        upright: Name of the upright axis; empty where names stand along it.
     """
     from matplotlib.figure import Figure as Drawn
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    columns = columns or min(panels, 3 if panels != 4 else 2)
-    rows = ceil(panels / columns)
+    panels = figure.panels
+    columns = columns or min(len(panels), 3 if len(panels) != 4 else 2)
+    rows = ceil(len(panels) / columns)
     width = width_in or (COLUMN_IN if columns == 1 else PAGE_IN)
-    inside = width - 2 * MARGIN_IN
-    head, foot = wrapped(title, inside, TEXT + 1), wrapped(caption, inside, SMALL)
-    legend_columns, legend_in = _legend_room(names, inside)
-    head_in, foot_in = _height(head, TEXT + 1) + 0.1, _height(foot, SMALL) + 0.1
-    body_in = head_in + rows * height_in + legend_in
+    inside, panel_in = width - 2 * MARGIN_IN, width / columns
+    head, foot = wrapped(figure.title, inside, TEXT + 1), wrapped(figure.words(), inside, SMALL)
+    titles = [wrapped(panel, panel_in * 0.9, TEXT, lines=2) for panel in panels]
+    title_in = max(_height(title, TEXT) for title in titles)
+    head_in, foot_in = _height(head, TEXT + 1) + 0.1, _height(foot, SMALL) + 0.06
+    body_in = head_in + rows * (height_in + title_in) + _legend_room(names, inside)[1]
     drawn = Drawn(figsize=(width, body_in + foot_in), layout=ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04))
     body, below = cast("list[SubFigure]", drawn.subfigures(2, 1, height_ratios=[body_in, foot_in]))
     body.suptitle(head)
     below.text(MARGIN_IN / width, 1, foot, fontsize=SMALL, va="top", ha="left", linespacing=1.25)
-    grid = body.subplots(rows, columns, squeeze=False, sharex=share_x, height_ratios=heights)
-    axes = list(grid.flat)
-    for empty in axes[panels:]:
+    grid = list(body.subplots(rows, columns, squeeze=False, sharex=heights is not None, height_ratios=heights).flat)
+    for empty in grid[len(panels) :]:
         empty.set_axis_off()
-    return Frame(drawn, body, tuple(axes[:panels]), width / columns, legend_columns)
+    for i, (axis, title) in enumerate(zip(grid, titles, strict=False)):
+        axis.set_title(title, loc="left" if heights else "center")
+        axis.set_xlabel(wrapped(figure.x_label, panel_in * 0.75, TEXT, lines=2) if not heights or i == len(panels) - 1 else "")
+        axis.set_ylabel(wrapped(upright, height_in * 0.8, TEXT, lines=2) if i % columns == 0 else "")
+    return Frame(drawn, body, tuple(grid[: len(panels)]), panel_in, tuple(names))
+
+
+def _legend_name(name: str) -> str:
+    return wrapped(name, NAME_IN, SMALL, lines=2)
 
 
 def _legend_room(names: Sequence[str], width: float) -> tuple[int, float]:
     """How many columns the legend has, and its height in inches."""
     if not names:
         return 1, 0
-    broken = [wrapped(name, NAME_IN, SMALL, lines=3) for name in names]
-    widths = [HANDLE_IN + max(width_of(line, SMALL) for line in name.split("\n")) for name in broken]
+    shown = [_legend_name(name) for name in names]
+    widths = [HANDLE_IN + max(width_of(line, SMALL) for line in name.split("\n")) for name in shown]
     columns = next((n for n in range(len(names), 1, -1) if _legend_width(widths, n) <= width), 1)
-    tallest = max(_height(name, SMALL) for name in broken)
+    tallest = max(_height(name, SMALL) for name in shown)
     return columns, ceil(len(names) / columns) * (tallest + 0.04) + 0.12
 
 
 def _legend_width(widths: Sequence[float], columns: int) -> float:
-    """Names fill a legend column by column, and a column is as wide as its widest name."""
-    rows = ceil(len(widths) / columns)
-    return sum(max(widths[start : start + rows]) for start in range(0, len(widths), rows))
+    """As matplotlib does it, names fill a legend column by column, the first ones with one more; a column is as wide as its widest name."""
+    each, more = divmod(len(widths), columns)
+    ends = [each * n + min(n, more) for n in range(columns + 1)]
+    return sum(max(widths[start:end]) for start, end in pairwise(ends))
 
 
 def _height(text: str, size: float) -> float:

@@ -23,7 +23,7 @@ WHOLE, PARTIAL = "mean score", "mean score, some queries"
 def plot_scores(figure: Figure) -> Drawn:
     """The mean score at each rank with its band; dotted and without a band where not all queries reach the rank."""
     labels = labels_of(figure)
-    made = frame(figure.title, figure.words(), len(figure.panels), HEIGHT_IN, list(labels.values()), columns=figure.columns)
+    made = frame(figure, HEIGHT_IN, list(labels.values()), columns=figure.columns, upright=figure.y_label)
     for panel, axis in zip(figure.panels, made.axes, strict=True):
         for i, name in enumerate(figure.series):
             if figure.is_absent(name):
@@ -31,9 +31,8 @@ def plot_scores(figure: Figure) -> Drawn:
             _draw_series(axis, figure.of(panel, name, WHOLE), figure.of(panel, name, PARTIAL), look(i), i)
         if all(mark.y is None for mark in figure.of(panel)):
             absent(axis)
-        axis.set_title(panel)
-        axis.set_xlabel(figure.x_label)
-    made.label_rows(figure.y_label)
+        else:
+            _set_ranks(axis, max(float(mark.x) for mark in figure.of(panel) if mark.x is not None))
     made.legend()
     return made.drawn
 
@@ -53,3 +52,13 @@ def _draw_series(axis: Axes, whole: Sequence[Mark], partial: Sequence[Mark], sty
     if partial:
         xs, ys = [float(m.x or 0) for m in partial], [float(m.y or 0) for m in partial]
         axis.plot(xs, ys, color=style.colour, linestyle=(0, (1, 2)), linewidth=0.9)
+
+
+def _set_ranks(axis: Axes, last: float) -> None:
+    """Ranks begin with 1, and no tick stands before it."""
+    from matplotlib.ticker import MaxNLocator
+
+    inside = [rank for rank in MaxNLocator(5, integer=True).tick_values(1, last) if 1 < rank <= last]
+    axis.set_xticks([1, *inside])
+    margin = max(last - 1, 1) * 0.03
+    axis.set_xlim(1 - margin, last + margin)

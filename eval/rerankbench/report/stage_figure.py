@@ -22,17 +22,12 @@ NAME_IN = 1.3
 def plot_stages(figure: Figure) -> Drawn:
     """A line a first stage, from its score to its ceiling, rerankers marked on it."""
     rerankers = [part for part in dict.fromkeys(mark.part for mark in figure.marks) if part not in {ITSELF, CEILING}]
-    panels = figure.panels
-    counts = [_rows_of(figure, panel) for panel in panels]
-    height = sum(ROW_IN * len(rows) + 0.3 for rows in counts) / max(1, len(panels)) + 0.4 / max(1, len(panels))
-    names = [ITSELF, CEILING, *rerankers]
-    made = frame(
-        figure.title, figure.words(), len(panels), height, names, columns=1, width_in=PAGE_IN,
-        heights=[ROW_IN * len(rows) + 0.1 for rows in counts], share_x=True,
-    )  # fmt: skip
-    for panel, axis, rows in zip(panels, made.axes, counts, strict=True):
+    counts = [_rows_of(figure, panel) for panel in figure.panels]
+    heights = [ROW_IN * len(rows) + 0.1 for rows in counts]
+    height = sum(heights) / len(heights) + 0.3 + 0.3 / len(heights)
+    made = frame(figure, height, [ITSELF, *rerankers, CEILING], columns=1, width_in=PAGE_IN, heights=heights)
+    for panel, axis, rows in zip(figure.panels, made.axes, counts, strict=True):
         _draw_stages(axis, figure, panel, rows, rerankers)
-    made.axes[-1].set_xlabel(figure.x_label)
     made.legend()
     return made.drawn
 
@@ -66,4 +61,3 @@ def _draw_stages(axis: Axes, figure: Figure, panel: str, rows: Sequence[str], re
             axis.text(0.01, height, "nothing at hand", transform=axis.get_yaxis_transform(), fontsize=SMALL, style="italic", va="center")
     axis.set_yticks(range(len(rows)), [wrapped(row, NAME_IN, SMALL, lines=2) for row in reversed(rows)])
     axis.set_ylim(-0.6, len(rows) - 0.4)
-    axis.set_title(panel, loc="left")

@@ -28,12 +28,9 @@ def plot_sweep(figure: Figure) -> Drawn:
     """
     levels = list(dict.fromkeys(mark.series for mark in figure.marks if mark.part == "level"))
     names = [*(labels_of(figure).values()), *levels]
-    made = frame(figure.title, figure.words(), len(figure.panels), HEIGHT_IN, names, columns=figure.columns)
+    made = frame(figure, HEIGHT_IN, names, columns=figure.columns, upright=figure.y_label)
     for panel, axis in zip(figure.panels, made.axes, strict=True):
         _draw_panel(figure, panel, axis, made.panel_in)
-        axis.set_title(panel)
-        axis.set_xlabel(figure.x_label)
-    made.label_rows(figure.y_label)
     made.legend()
     return made.drawn
 
@@ -100,15 +97,21 @@ def _set_ticks(axis: Axes, ticks: Sequence[float], width_in: float) -> None:
     if min(ticks) > 0 and max(ticks) >= 8 * min(ticks):
         axis.set_xscale("log")
         axis.minorticks_off()
-    spans = axis.transScale.transform([(tick, 1) for tick in ticks])[:, 0]
-    reach = max(spans[-1] - spans[0], 1e-9)
-    labels, end = [], -1.0
-    for tick, span in zip(ticks, spans, strict=True):
-        text = f"{tick:g}"
-        middle, half = (span - spans[0]) / reach * width_in * 0.75, width_of(text, SMALL) / 2
-        labels.append(text if middle - half > end else "")
-        end = middle + half + 0.03 if labels[-1] else end
-    axis.set_xticks(ticks, labels)
+    axis.set_xticks(ticks, _spaced(axis, ticks, width_in))
     if len(ticks) > 1:  # the whole axis, also where some of its values are missing
         axis.update_datalim([(ticks[0], axis.dataLim.y0), (ticks[-1], axis.dataLim.y0)])
         axis.autoscale_view()
+
+
+def _spaced(axis: Axes, ticks: Sequence[float], width_in: float) -> list[str]:
+    """The numbers of the ticks; empty for one that would run into the one before, or into the last."""
+    spans = axis.transScale.transform([(tick, 1) for tick in ticks])[:, 0]
+    reach = max(spans[-1] - spans[0], 1e-9)
+    places = [(span - spans[0]) / reach * width_in * 0.75 for span in spans]
+    halves = [width_of(f"{tick:g}", SMALL) / 2 + 0.015 for tick in ticks]
+    labels, end, last = [], -1.0, places[-1] - halves[-1]
+    for i, (tick, place, half) in enumerate(zip(ticks, places, halves, strict=True)):
+        fits = place - half >= end and (place + half <= last or i == len(ticks) - 1)
+        labels.append(f"{tick:g}" if fits else "")
+        end = place + half if fits else end
+    return labels
