@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawn
 
-WIDTH_IN = 1.25 * COLUMN_IN
+WIDTH_IN = COLUMN_IN
 BAR_IN = 0.125
 """Thickness of a bar."""
-NAME_IN = 1.25
+NAME_IN = 1.0
 """Room for a system's name."""
 NAMES: Mapping[Source, str] = {"ours": "measured here", "paper": "the paper's, as printed"}
-ABSENT: Mapping[Source, str] = {"ours": "not measured here", "paper": "no number in the paper"}
+ABSENT: Mapping[Source, str] = {"ours": "no value here", "paper": "no number in the paper"}
 FILL: Mapping[Source, Any] = {
     "ours": {"facecolor": COLOURS[0], "edgecolor": COLOURS[0]},
     "paper": {"facecolor": "white", "edgecolor": QUIET, "hatch": PAPER_HATCH},
@@ -33,7 +33,7 @@ def plot_bars(figure: Figure) -> Drawn:
     sources = _sources(figure)
     rows = list(_rows(figure, len(sources)))
     places = sum(height for _, _, height in rows)
-    made = frame(figure, 0.5 + BAR_IN * places, [*NAMES.values(), *ABSENT.values()], columns=1, width_in=WIDTH_IN)
+    made = frame(figure, 0.5 + BAR_IN * places, [*NAMES.values(), *ABSENT.values()], columns=1, width_in=WIDTH_IN, beside_in=NAME_IN)
     (axis,) = made.axes
     at, ticks = 0.0, {}
     for heading, name, size in rows:

@@ -65,6 +65,7 @@ def frame(
     width_in: float | None = None,
     heights: Sequence[float] | None = None,
     upright: str = "",
+    beside_in: float = 0.45,
 ) -> Frame:
     """An empty figure at its final size, with all its words: a column wide for one panel, as wide as the page for more.
 
@@ -75,6 +76,7 @@ def frame(
         width_in: Of the whole figure, where that is not the width of a column or page.
         heights: Of panels under each other in one column, in proportion; they then share the lower axis.
         upright: Name of the upright axis; empty where names stand along it.
+        beside_in: Room that a panel's axis leaves to what stands left of it.
     """
     from matplotlib.figure import Figure as Drawn
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -84,8 +86,9 @@ def frame(
     rows = ceil(len(panels) / columns)
     width = width_in or (COLUMN_IN if columns == 1 else PAGE_IN)
     inside, panel_in = width - 2 * MARGIN_IN, width / columns
+    axis_in = panel_in - beside_in - 0.15
     head, foot = wrapped(figure.title, inside, TEXT + 1), wrapped(figure.words(), inside, SMALL)
-    titles = [wrapped(panel, panel_in * 0.9, TEXT, lines=2) for panel in panels]
+    titles = [wrapped(panel, axis_in, TEXT, lines=2) for panel in panels]
     title_in = max(_height(title, TEXT) for title in titles)
     head_in, foot_in = _height(head, TEXT + 1) + 0.1, _height(foot, SMALL) + 0.06
     body_in = head_in + rows * (height_in + title_in) + _legend_room(names, inside)[1]
@@ -98,7 +101,7 @@ def frame(
         empty.set_axis_off()
     for i, (axis, title) in enumerate(zip(grid, titles, strict=False)):
         axis.set_title(title, loc="left" if heights else "center")
-        axis.set_xlabel(wrapped(figure.x_label, panel_in * 0.75, TEXT, lines=2) if not heights or i == len(panels) - 1 else "")
+        axis.set_xlabel(wrapped(figure.x_label, axis_in, TEXT, lines=2) if not heights or i == len(panels) - 1 else "")
         axis.set_ylabel(wrapped(upright, height_in * 0.8, TEXT, lines=2) if i % columns == 0 else "")
     return Frame(drawn, body, tuple(grid[: len(panels)]), panel_in, tuple(names))
 

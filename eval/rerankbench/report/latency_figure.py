@@ -34,7 +34,7 @@ def plot_latency(figure: Figure) -> Drawn:
     names = [LABELS.get(part, part) for part in fills]
     longest = max(len(_bars(figure, panel)) for panel in figure.panels)
     height = 0.55 + BAR_IN * (longest + len(figure.groups) * 0.5)
-    made = frame(figure, height, [*names, ABSENT], columns=min(2, len(figure.panels)))
+    made = frame(figure, height, [*names, ABSENT], columns=min(2, len(figure.panels)), beside_in=NAME_IN)
     for panel, axis in zip(figure.panels, made.axes, strict=True):
         _draw_panel(axis, figure, panel, fills)
     made.legend()

@@ -25,7 +25,7 @@ def plot_stages(figure: Figure) -> Drawn:
     counts = [_rows_of(figure, panel) for panel in figure.panels]
     heights = [ROW_IN * len(rows) + 0.1 for rows in counts]
     height = sum(heights) / len(heights) + 0.3 + 0.3 / len(heights)
-    made = frame(figure, height, [ITSELF, *rerankers, CEILING], columns=1, width_in=PAGE_IN, heights=heights)
+    made = frame(figure, height, [ITSELF, *rerankers, CEILING], columns=1, width_in=PAGE_IN, heights=heights, beside_in=NAME_IN)
     for panel, axis, rows in zip(figure.panels, made.axes, counts, strict=True):
         _draw_stages(axis, figure, panel, rows, rerankers)
     made.legend()
