@@ -60,7 +60,8 @@ def test_our_value_has_its_interval_and_its_verdict() -> None:
     assert (ours["BM25"].y, ours["BM25"].low, ours["BM25"].high) == (Decimal("43.425"), Decimal("42.425"), Decimal("45.425"))
     assert (ours["BM25"].verdict, ours["E²Rank-8B"].verdict) == (Verdict.MATCH, Verdict.DIFFERENT)
     assert figure.caption == (
-        "Error bars: 95 % interval of the average, its members taken as independent. = equal to the paper as printed; ≠ different."
+        "The paper's values: its Table 2, column Avg."
+        " Error bars: 95 % interval of the average, its members taken as independent. = equal to the paper as printed; ≠ different."
     )
     assert figure.x_label == "nDCG@10, Avg."
 

@@ -125,7 +125,7 @@ def test_words_do_not_lie_on_each_other(kind: Kind) -> None:
 def test_a_figure_without_any_value_is_drawn_and_says_so(tmp_path: Path, kind: Kind) -> None:
     marks = tuple(replace(m, y=None, low=None, high=None, reason="gone") for m in ALL[kind].marks if m.source == "ours")
     assert [path.name for path in draw(replace(ALL[kind], marks=marks), tmp_path)] == FILES
-    assert "Not at hand: " in " ".join(_texts(tmp_path))
+    assert "Not measured here: " in " ".join(_texts(tmp_path))
     assert replace(ALL[kind], marks=marks).exit_code() == 4
 
 

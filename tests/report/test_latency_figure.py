@@ -46,5 +46,5 @@ def test_our_interval_is_that_of_the_whole() -> None:
 
 
 def test_what_was_not_measured_is_named_below() -> None:
-    assert "Not at hand: slow" in LATENCY.words()
+    assert "Not measured here: slow" in LATENCY.words()
     assert LATENCY.exit_code() == 4

@@ -43,12 +43,12 @@ def test_the_caption_names_what_is_not_clean_once_with_all_it_is_about() -> None
 
 def test_many_missing_series_are_counted() -> None:
     marks = tuple(mark("DL19", f"s{i}", None) for i in range(9))
-    assert Figure("sweep", "t", "", "x", "y", marks).words().startswith("Not at hand: s0, s1, s2, s3, s4, s5 and 3 more;")
+    assert Figure("sweep", "t", "", "x", "y", marks).words().startswith("Not measured here: s0, s1, s2, s3, s4, s5 and 3 more;")
 
 
 def test_a_series_that_one_panel_lacks_names_that_panel() -> None:
     marks = (mark("DL19", "a", 1.0), mark("DL20", "a", None), mark("DL20", "b", 1.0))
-    assert "Not at hand: a (DL20);" in Figure("sweep", "t", "", "x", "y", marks).words()
+    assert "Not measured here: a (DL20);" in Figure("sweep", "t", "", "x", "y", marks).words()
 
 
 def test_the_papers_gaps_are_not_ours() -> None:

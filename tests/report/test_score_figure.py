@@ -46,4 +46,4 @@ def test_ranks_begin_with_one() -> None:
 
 def test_a_system_without_scores_is_named_as_such() -> None:
     with plotted(SCORES) as drawn:
-        assert lines(_axis(drawn))["query-only: not at hand"] == []
+        assert lines(_axis(drawn))["query-only: not measured here"] == []

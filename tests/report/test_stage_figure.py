@@ -39,7 +39,7 @@ def test_a_first_stage_without_a_value_keeps_its_row() -> None:
         axis = _panels(drawn)["DL20"]
         assert [label.get_text() for label in axis.get_yticklabels()] == ["bm25"]
         assert [text.get_text() for text in axis.texts] == ["nothing at hand"]
-    assert "Not at hand: bm25 (DL20)" in STAGES.words()
+    assert "Not measured here: bm25 (DL20)" in STAGES.words()
 
 
 def test_a_row_without_ceiling_has_its_score_alone() -> None:
@@ -50,7 +50,7 @@ def test_a_row_without_ceiling_has_its_score_alone() -> None:
 
 def test_a_missing_reranker_is_named() -> None:
     more = replace(STAGES, marks=(*STAGES.marks[:5], mark("DL19", "bm25", None, "RankQwen3")))
-    assert "Not at hand: bm25 (DL19: RankQwen3)" in more.words()
+    assert "Not measured here: bm25 (DL19: RankQwen3)" in more.words()
 
 
 def test_more_rerankers_than_colours_and_many_rows_are_drawn() -> None:

@@ -88,8 +88,8 @@ def test_the_legend_names_every_series_and_level_once_whichever_panel_has_it() -
 def test_a_series_without_a_value_is_in_the_legend_as_not_at_hand() -> None:
     more = replace(SWEEP, marks=(*SWEEP.marks, *(mark("DL19", "E2Rank", None, x=x) for x in (1, 2, 3))))
     with plotted(more) as drawn:
-        assert [text.get_text() for text in _legend(drawn).get_texts()] == ["listwise", "E2Rank: not at hand", "BM25"]
-    assert more.words() == "A caption. Not at hand: E2Rank; figure.csv says why, and how to get it."
+        assert [text.get_text() for text in _legend(drawn).get_texts()] == ["listwise", "E2Rank: not measured here", "BM25"]
+    assert more.words() == "A caption. Not measured here: E2Rank; figure.csv says why, and how to get it."
     assert more.exit_code() == 4
 
 
@@ -97,7 +97,7 @@ def test_a_missing_point_leaves_a_gap_in_no_line_and_is_counted() -> None:
     less = replace(SWEEP, marks=(SWEEP.marks[0], replace(SWEEP.marks[1], y=None, low=None, high=None, reason="x"), *SWEEP.marks[2:]))
     with plotted(less) as drawn:
         assert lines(_axes(drawn)[0])["listwise"] == [(1.0, 10.0), (3.0, 40.0)]
-    assert "Not at hand: listwise (DL19 1 of 3)" in less.words()
+    assert "Not measured here: listwise (DL19 1 of 3)" in less.words()
 
 
 def test_a_wide_range_is_logarithmic_and_its_numbers_do_not_run_into_each_other() -> None:

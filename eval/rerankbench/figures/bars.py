@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from rerankbench.config import Experiment
@@ -31,9 +31,10 @@ def bars_of(choice: BarsChoice, experiment: Experiment, table: Table) -> Figure:
     groups = tuple((group.label, tuple(names[id(row)] for row in group.rows)) for group in table.groups)
     if choice.order == "value":
         groups = (("", _by_value(marks)),)
-    caption = " ".join(filter(None, (_intervals(marks, row_cells=[row.cells[position] for row in table.rows]), _signs(marks), choice.note)))
+    cells = [row.cells[position] for row in table.rows]
+    said = (_source(table, column), _intervals(marks, cells), _signs(marks), choice.note)
     label = column.measure if column_label(column) in {"", column.measure} else f"{column.measure}, {column_label(column)}"
-    return Figure("bars", experiment.file.title, caption, label, "system", marks, groups)
+    return Figure("bars", experiment.file.title, " ".join(filter(None, said)), label, "system", marks, groups)
 
 
 def _position(choice: BarsChoice, experiment: Experiment, table: Table) -> int:
@@ -59,7 +60,7 @@ def _marks(name: str, cell: Cell, column: Column, table: Table) -> Iterator[Mark
         yield Mark("", name, printed, column.key, unit=cell.unit, source="paper", reason=reason)
 
 
-def _by_value(marks: tuple[Mark, ...]) -> tuple[str, ...]:
+def _by_value(marks: Sequence[Mark]) -> tuple[str, ...]:
     """The best first, by our value, else by the paper's; what has neither comes last."""
     best: dict[str, Decimal | None] = {}
     for mark in marks:
@@ -67,12 +68,17 @@ def _by_value(marks: tuple[Mark, ...]) -> tuple[str, ...]:
     return tuple(sorted(best, key=lambda name: -(best[name] if best[name] is not None else Decimal("-Infinity"))))  # type: ignore[operator]
 
 
-def _intervals(marks: tuple[Mark, ...], row_cells: list[Cell]) -> str:
+def _source(table: Table, column: Column) -> str:
+    """Where the paper prints its values; empty where it prints none."""
+    return f"The paper's values: its Table {table.id}, column {column_label(column).rstrip('.')}." if table.is_compared else ""
+
+
+def _intervals(marks: Sequence[Mark], cells: Sequence[Cell]) -> str:
     if not any(mark.interval for mark in marks):
         return ""
-    return AVERAGES if any(cell.members for cell in row_cells) else INTERVALS
+    return AVERAGES if any(cell.members for cell in cells) else INTERVALS
 
 
-def _signs(marks: tuple[Mark, ...]) -> str:
+def _signs(marks: Sequence[Mark]) -> str:
     used = {MARKS[mark.verdict] for mark in marks if mark.verdict and mark.y is not None}
     return "; ".join(f"{sign} {meaning}" for sign, meaning in LEGEND if sign in used).join(("", "." if used else ""))

@@ -17,8 +17,8 @@ PAPER_HARDWARE = "NVIDIA A100 80G"
 PAPER_PANEL = f"the paper, {PAPER_HARDWARE}"
 UNMEASURED = "its latency was not measured here: a run is timed as a whole, not query by query"
 CAPTION = (
-    "The paper's seconds are of its own hardware, as printed; times of different hardware stand in panels of their own and are not to be"
-    " compared. The speed-up is the ratio of a pair's overall times on one device."
+    "The paper's seconds are those of its Tables {}, as printed, on its own hardware; times of different hardware stand in panels of their"
+    " own and are not to be compared. The speed-up is the ratio of a pair's overall times on one device."
 )
 
 
@@ -33,7 +33,7 @@ def latency_of(choice: LatencyChoice, experiment: Experiment, table: Table) -> F
         faster for panel in dict.fromkeys(m.panel for m in marks) for faster in _speed_ups(choice, [m for m in marks if m.panel == panel])
     ]
     groups = tuple(("", pair) for pair in choice.pairs)
-    caption = f"{CAPTION} {choice.note}".strip()
+    caption = f"{CAPTION.format(' and '.join(map(str, choice.tables)))} {choice.note}".strip()
     return Figure("latency", experiment.file.title, caption, "seconds a query", "system", tuple(marks), groups)
 
 

@@ -134,7 +134,7 @@ def _height(text: str, size: float) -> float:
 
 def labels_of(figure: Figure) -> dict[str, str]:
     """Series → its name in the legend, which says so where nothing of it is there."""
-    return {name: f"{name}: not at hand" if figure.is_absent(name) else name for name in figure.series}
+    return {name: f"{name}: not measured here" if figure.is_absent(name) else name for name in figure.series}
 
 
 def named_only(axis: Axes, label: str, style: Look) -> None:

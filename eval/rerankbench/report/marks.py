@@ -149,7 +149,7 @@ class Figure:
             places = [place for panel in self.panels if (place := self._lacking(panel, series))]
             whole = places == self.panels or not any(self.panels)
             said.append(series if whole or not places else f"{series} ({', '.join(places)})")
-        return f"Not at hand: {_named(said)}; figure.csv says why, and how to get it." if said else ""
+        return f"Not measured here: {_named(said)}; figure.csv says why, and how to get it." if said else ""
 
     def _lacking(self, panel: str, series: str) -> str:
         """The panel where all of a series is missing there, with how much of it where not all is; empty where nothing is."""
