@@ -31,6 +31,11 @@ reproduce-table%: $(VENV)/.extras-$(EXTRAS)
 	$(BIN)/rerankbench run table$* $(MIRROR) || test $$? -eq 4
 	$(BIN)/rerankbench report table$* $(MIRROR)
 
+# Figures 1b, 1c, 2 and 3 of the paper, with what is at hand.
+reproduce-figure%: $(VENV)/.extras-$(EXTRAS),figures
+	$(BIN)/rerankbench run figure$* $(MIRROR) || test $$? -eq 4
+	$(BIN)/rerankbench report figure$* $(MIRROR)
+
 # One table cannot hold all: Table 21's first stages on TREC DL, BM25 on BEIR, ReasonIR on BRIGHT.
 first-stages: $(VENV)/.extras-hub,figures  ## Every first stage on every benchmark at hand: scores, ceilings, gains; DATA=DIR
 	status=0; for config in first-stages first-stages-beir first-stages-bright; do \

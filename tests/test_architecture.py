@@ -27,7 +27,7 @@ LAYERS = [
     {"experiment", "preview", "golden", "scoring"},
     {"marking"},
     {"tables", "rescoring", "mteb_tables"},
-    {"stages", "explaining", "latency"},
+    {"stages", "explaining", "latency", "figures"},
     {"reporting"},
     {"cli"},
 ]

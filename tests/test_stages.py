@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from math import log2
 from pathlib import Path
 from typing import Any
@@ -122,8 +123,10 @@ def test_what_is_missing_says_why_in_every_column(tmp_path: Path) -> None:
     assert len(lacking) == 6
     assert all(cell.status == "missing" and "There is no file" in cell.reason for cell in lacking.values())
     assert table.exit_code() == 4
-    rows = stages_figure(asked, build_and_run(asked, tmp_path / "runs"), tmp_path / "runs").rows
-    assert [row.label for row in rows] == ["good"]
+    figure = stages_figure(asked, build_and_run(asked, tmp_path / "runs"), tmp_path / "runs")
+    assert {mark.series for mark in figure.missing()} == {"worse"}
+    assert all("There is no file" in mark.reason for mark in figure.missing())
+    assert figure.exit_code() == 4
 
 
 def test_a_gain_over_nothing_is_missing(tmp_path: Path) -> None:
@@ -145,13 +148,12 @@ def test_a_table_needs_the_first_stages_own_order_once_and_one_ceiling_at_most(t
 def test_the_figure_has_the_tables_numbers(tmp_path: Path) -> None:
     asked = experiment(tmp_path, CANDIDATES, systems=SYSTEMS, more=MORE)
     figure = stages_figure(asked, build_and_run(asked, tmp_path / "runs"), tmp_path / "runs")
-    assert (figure.title, figure.x_label) == ("t", "nDCG@10")
-    good, worse = figure.rows
-    assert (good.panel, good.label, worse.label) == ("tiny", "good", "worse")
-    assert good.score == pytest.approx(100 * (SECOND + 1) / 3)
-    assert good.ceiling == pytest.approx(100 * 2 / 3)  # whatever the oracle is called
-    assert good.reranked.keys() == {"reverse", "echo"}
-    assert good.reranked["reverse"] == pytest.approx(100 * (SECOND + THIRD) / 3)
+    assert (figure.title, figure.x_label, figure.panels, figure.series) == ("t", "nDCG@10", ["tiny"], ["good", "worse"])
+    good = {mark.part: float(mark.y) for mark in figure.of("tiny", "good") if mark.y is not None}
+    assert good.keys() == {"first stage", "ceiling", "reverse", "echo"}  # whatever the oracle is called
+    assert good["first stage"] == pytest.approx(100 * (SECOND + 1) / 3)
+    assert good["ceiling"] == pytest.approx(100 * 2 / 3)
+    assert good["reverse"] == pytest.approx(100 * (SECOND + THIRD) / 3)
 
 
 def _reported(table: Any, column: str = "nDCG@10") -> dict[tuple[str, str], Any]:
@@ -226,6 +228,7 @@ def test_one_first_stage_alone_has_its_benchmarks_in_one_panel(data_dir: Path, t
     planner = Planner(Benchmarks(data_dir), tmp_path)
     results = Laboratory(planner).run(planner.plan(asked), asked, Watcher())
     figure = stages_figure(asked, results, tmp_path)
-    assert [(row.panel, row.label) for row in figure.rows] == [("reasonir", "Bio."), ("reasonir", "Pony.")]
+    shown = [mark for mark in figure.marks if mark.part == "first stage"]
+    assert [(mark.panel, mark.series) for mark in shown] == [("reasonir", "Bio."), ("reasonir", "Pony.")]
     # PROTOCOL, section 3: ReasonIR with GPT-4 queries.
-    assert [round(row.score, 2) for row in figure.rows] == [43.49, 19.55]
+    assert [round(mark.y or 0, 2) for mark in shown] == [Decimal("43.49"), Decimal("19.55")]

@@ -19,7 +19,7 @@ from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import Verdict
 from rerankbench.report import Cell as TableCell
 from rerankbench.report import Status, Table
-from rerankbench.tables import cell_of, sweep_figure_of, table_of
+from rerankbench.tables import cell_of, table_of
 
 RUNS = Path("runs")
 HARDWARE = {"cpu": "a processor", "cores": 4, "memory_gib": 8.0, "gpus": []}
@@ -169,46 +169,6 @@ def test_a_sweep_has_a_row_a_variant_and_says_what_was_shared(tmp_path: Path) ->
     table = table_of(asked, run(asked, mirror, tmp_path / "runs"), tmp_path / "runs")
     assert [row.label for row in table.rows] == [f"x (documents_in_prompt={n}, depth={depth})" for n in (1, 2) for depth in (5, 4)]
     assert all(any("embedded once" in note for note in row.cells[0].notes) for row in table.rows[1:])
-
-
-def test_a_figure_has_the_swept_values_in_points_and_the_rest_as_levels(tmp_path: Path) -> None:
-    mirror = write_mirror(tmp_path / "mirror")
-    engine = "engine: {kind: scripted}, sweep: {ranker.documents_in_prompt: [1, 2], ranker.mode: [listwise]}"
-    asked = experiment(
-        tmp_path,
-        f"[BM25, {{name: x, ranker: {{kind: embedding}}, {engine}}}]",
-        "depth: 5\nmeasures: [P@1]\nfigure: ranker.documents_in_prompt",
-    )
-    results = run(asked, mirror, tmp_path / "runs")
-    figure = sweep_figure_of(asked, results, tmp_path / "runs")
-    assert (figure.x_label, figure.y_label) == ("documents in prompt", "P@1")
-    assert [(p.panel, p.series, p.x) for p in figure.points] == [("mini", "x: mode listwise", 1.0), ("mini", "x: mode listwise", 2.0)]
-    means = [sum(m.value for m in r.measurements) / 3 for r in results[1:]]
-    assert [p.y for p in figure.points] == pytest.approx([100 * m for m in means])
-    (level,) = figure.levels
-    assert level.label == "BM25"
-    assert level.y == pytest.approx(100 / 3)  # q2 of q1, q2, q3
-
-
-def test_cells_without_a_value_are_left_out_of_a_figure(tmp_path: Path) -> None:
-    mirror = write_mirror(tmp_path / "mirror")
-    engine = "engine: {kind: scripted}, sweep: {ranker.documents_in_prompt: [1, 2]}"
-    asked = experiment(tmp_path, f"[{{name: x, ranker: {{kind: embedding}}, {engine}}}]", "depth: 5\nfigure: ranker.documents_in_prompt")
-    assert sweep_figure_of(asked, stored(asked, mirror, tmp_path / "runs"), tmp_path / "runs").points == ()
-
-
-def test_a_swept_depth_is_an_axis_or_tells_series_apart(tmp_path: Path) -> None:
-    mirror = write_mirror(tmp_path / "mirror")
-    system = "[{name: x, ranker: {kind: embedding}, engine: {kind: scripted}, sweep: {ranker.documents_in_prompt: [1, 2]}}]"
-    series = []
-    for key in ("depth", "ranker.documents_in_prompt"):
-        asked = experiment(tmp_path, system, f"sweep: {{depth: [5, 3]}}\nfigure: {key}")
-        figure = sweep_figure_of(asked, run(asked, mirror, tmp_path / "runs"), tmp_path / "runs")
-        series.append([(p.series, p.x) for p in figure.points])
-    assert series == [
-        [(f"x: documents_in_prompt {n}", depth) for n in (1, 2) for depth in (5.0, 3.0)],
-        [(f"x: depth {depth}", n) for n in (1.0, 2.0) for depth in (5, 3)],
-    ]
 
 
 def test_averages_that_cannot_be_shown_are_said_to_be_left_out(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 from rerankbench.config import Experiment, MtebTable
 from rerankbench.errors import UsageError
 from rerankbench.experiment import Result
+from rerankbench.figures import figure_of as chosen_figure
 from rerankbench.latency import latency_table
 from rerankbench.mteb_tables import Places, mteb_table
 from rerankbench.report import SUFFIXES, Shape, Table, render
+from rerankbench.report.figure import draw
+from rerankbench.report.marks import Figure
 from rerankbench.stages import stages_figure, stages_table
-from rerankbench.tables import sweep_figure_of, table_of
+from rerankbench.tables import table_of
 
 FILE_FORMATS = ("markdown", "csv", "latex")
 """The formats that a table is written in."""
@@ -63,18 +66,26 @@ def write_table(report: Report, folder: Path) -> list[Path]:
     return paths
 
 
-def write_figure(experiment: Experiment, results: Sequence[Result], runs: Path, folder: Path) -> list[Path]:
-    """Draw the figure that the configuration asks for into a folder; nothing where it asks for none.
+def figure_of(experiment: Experiment, table: Table, results: Sequence[Result], runs: Path) -> Figure | None:
+    """The figure that the configuration asks for; None where it asks for none.
+
+    Args:
+        table: Of `report_of`, from the same results.
+
+    Raises:
+        ConfigError: the configuration does not fit its figure.
+        StoreError: a run's journal is damaged.
+    """
+    if experiment.file.layout == "first-stages":
+        return stages_figure(experiment, results, runs)
+    return chosen_figure(experiment, table, results, runs)
+
+
+def write_figure(figure: Figure, folder: Path) -> list[Path]:
+    """Write ``figure.svg``, ``.pdf``, ``.png`` and the data as ``figure.csv`` into a folder, which is made.
 
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    if experiment.file.layout == "first-stages":
-        from rerankbench.report.stage_figure import draw_stages
-
-        return draw_stages(stages_figure(experiment, results, runs), folder)
-    if experiment.file.figure:
-        from rerankbench.report.figure import draw
-
-        return draw(sweep_figure_of(experiment, results, runs), folder)
-    return []
+    folder.mkdir(parents=True, exist_ok=True)
+    return draw(figure, folder)

@@ -18,7 +18,9 @@ from rerankbench.reference.paper import PaperCell
 from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import mean
 from rerankbench.report.cells import Cell, Status
-from rerankbench.report.stage_figure import StageFigure, StageRow
+from rerankbench.report.marks import Figure, Mark, mark_of
+from rerankbench.report.stage_figure import CEILING as HIGHEST
+from rerankbench.report.stage_figure import ITSELF as FIRST_STAGE
 from rerankbench.report.table import Column, Group, Row, Table
 from rerankbench.tables import PAPER_DEPTH, cell_of, context_of, other_question, title_of
 
@@ -60,25 +62,21 @@ def stages_table(experiment: Experiment, results: Sequence[Result], runs: Path) 
     return Table(experiment.name, experiment.file.title, tuple(_columns(experiment)), tuple(groups), context=tuple(context), notes=notes)
 
 
-def stages_figure(experiment: Experiment, results: Sequence[Result], runs: Path) -> StageFigure:
-    """What there is to draw: first stage, ceiling and rerankers, in percent points."""
-    drawn = (_drawn(stage, experiment, runs) for stage in _stages(experiment, results))
+def stages_figure(experiment: Experiment, results: Sequence[Result], runs: Path) -> Figure:
+    """A mark for the score of every first stage, for its ceiling, and for each reranker's; what has no value says why."""
+    marks = [mark for stage in _stages(experiment, results) for mark in _stage_marks(stage, experiment, runs)]
     shown = check_measure(experiment.file.measures[0])
-    return StageFigure(experiment.file.title, shown, tuple(row for row in drawn if row is not None))
+    return Figure("stages", experiment.file.title, "", shown, "first stage", tuple(marks))
 
 
-def _drawn(stage: _Stage, experiment: Experiment, runs: Path) -> StageRow | None:
-    """One first stage's row of the figure; None where it has no value."""
-    points = {r.cell.system.name: cell_of(r, experiment, runs).points for r in stage.results}
-    values = {name: float(value) for name, value in points.items() if value is not None}
-    itself, ceiling = (r.cell.system.name if r else "" for r in map(stage.of_ranker, (ITSELF, CEILING)))
-    if itself not in values:
-        return None
-    reranked = {name: value for name, value in values.items() if name not in {itself, ceiling}}
+def _stage_marks(stage: _Stage, experiment: Experiment, runs: Path) -> Iterator[Mark]:
     panel, label = title_of(stage.benchmark, experiment), _label(stage, experiment)
     if len(experiment.first_stages) * len(experiment.depths) == 1:  # benchmarks under each other in one panel, not one row in each
         panel, label = label, panel
-    return StageRow(panel, label, values[itself], values.get(ceiling), reranked)
+    parts = {ITSELF: FIRST_STAGE, CEILING: HIGHEST}
+    for result in sorted(stage.results, key=lambda r: r.cell.system.ranker.kind != ITSELF):
+        cell = replace(cell_of(result, experiment, runs), not_judged="")
+        yield mark_of(cell, panel, label, parts.get(result.cell.system.ranker.kind, result.cell.system.name))
 
 
 def _check_systems(experiment: Experiment) -> None:

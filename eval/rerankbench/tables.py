@@ -23,7 +23,6 @@ from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import mean
 from rerankbench.report.build import experiment_table, paper_table
 from rerankbench.report.cells import Cell, Status, average
-from rerankbench.report.figure import Level, Point, SweepFigure
 from rerankbench.report.repeats import repeated
 from rerankbench.report.table import Column, Table
 
@@ -182,47 +181,24 @@ def cell_of(result: Result, experiment: Experiment, runs: Path) -> Cell:
     )
 
 
-def sweep_figure_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> SweepFigure:
-    """The experiment's shown measure over the swept key that its `figure` names; cells without a value are left out."""
-    key = experiment.file.figure
-    points, levels = [], []
-    for result in results:
-        cell = cell_of(result, experiment, runs)
-        if cell.points is None or cell.interval_points is None:
-            continue
-        panel = title_of(cell.column, experiment) + (f", {cell.first_stage}" if cell.first_stage else "")
-        swept = dict(result.cell.system.variant)
-        if len(experiment.depths) > 1:
-            swept["depth"] = result.cell.depth
-        if key in swept:
-            rest = ", ".join(f"{k.rpartition('.')[2]} {v}" for k, v in swept.items() if k != key)
-            series = f"{cell.system}: {rest}" if rest else cell.system
-            low, high = cell.interval_points
-            points.append(Point(panel, series, float(swept[key]), float(cell.points), float(low), float(high)))
-        else:
-            levels.append(Level(panel, cell.system, float(cell.points)))
-    option = key.rpartition(".")[2].replace("_", " ")
-    caption = (
-        "Bands: 95 % bootstrap interval over queries. All points share their queries, so differences are surer than the bands suggest."
-    )
-    return SweepFigure(experiment.file.title, caption, option, experiment.file.measures[0], tuple(points), tuple(levels))
-
-
 def _absent(result: Result, experiment: Experiment, runs: Path) -> Cell:
     """The cell in its place, without a value. Variant and first stage are named only where they differ within the experiment."""
     cell, problem = result.cell, result.problem
-    said = [f"{key.partition('.')[2]}={value}" for key, value in cell.system.variant]
-    if len(experiment.depths) > 1:
-        said.append(f"depth={cell.depth}")
     return Cell(
         system=cell.system.family,
-        variant=", ".join(said),
+        variant=variant_of(cell.system, cell.depth, experiment),
         column=cell.benchmark,
         first_stage=cell.first_stage if experiment.varies_first_stage else "",
         status=Status.MISSING if problem is None or isinstance(problem, MissingError) else Status.FAILED,
         reason=_portable(problem.message, runs) if problem else "This cell was not run yet.",
         hint=_portable(problem.hint, runs) if problem else "",
     )
+
+
+def variant_of(system: System, depth: int, experiment: Experiment) -> str:
+    """What tells a row from the others of its system; empty where nothing of it is swept."""
+    said = [f"{key.partition('.')[2]}={value}" for key, value in system.variant]
+    return ", ".join([*said, f"depth={depth}"] if len(experiment.depths) > 1 else said)
 
 
 def _portable(text: str, runs: Path) -> str:

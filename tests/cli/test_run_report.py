@@ -10,6 +10,7 @@ import pytest
 from cli.calling import Caller, files_below, in_process_of_its_own
 
 MINI_QRELS = Path(__file__).parents[2] / "eval/rerankbench/benchmarks/mini/topics_and_qrels/qrels.mini.txt"
+FIGURES = ["figure.svg", "figure.pdf", "figure.png", "figure.csv"]
 RUN_FILES = {"config.yaml", "manifest.json", "measurements.jsonl", "rankings.jsonl", "run.trec", "spans.jsonl", ".lock"}
 
 
@@ -211,11 +212,11 @@ def test_a_sweep_is_drawn_and_the_runs_may_lie_anywhere(call: Caller, tmp_path: 
     call("run", own, "--systems", "BM25", "--runs", runs)
     without = call("report", own, "--runs", runs, "--json")
     assert without.code == 4
-    assert len(without.data()["files"]) == 3
+    assert len(without.data()["files"]) == 7  # the points that are missing are marked as missing
     call("run", own, "--runs", runs)
     drawn = call("report", own, "--runs", runs, "--json")
     assert drawn.code == 0
-    assert [Path(f).name for f in drawn.data()["files"]][3:] == ["figure.svg", "figure.png"]
+    assert [Path(f).name for f in drawn.data()["files"]][3:] == FIGURES
 
 
 def test_without_matplotlib_the_table_is_there_all_the_same(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,6 +230,26 @@ def test_without_matplotlib_the_table_is_there_all_the_same(call: Caller, tmp_pa
     assert done.code == 3
     assert "documents_in_prompt=1" in done.out
     assert "pip install 'rerankbench[figures]'" in done.err
+
+
+def test_what_only_the_figure_lacks_is_said_and_makes_the_code_4(call: Caller, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    system = "{name: x, ranker: {kind: embedding}, engine: lexical}"
+    own = _own(tmp_path, f"[RankGPT-lexical, {system}]", "figure: {kind: scores}")
+    call("run", own)
+    done = call("report", own)
+    assert done.code == 4
+    assert "Incomplete" not in done.out
+    assert "Not in the figure: RankGPT-lexical: its rankings hold no finite native scores: it gives an order alone" in done.out
+    assert call("report", own, "--systems", "x").code == 0
+
+
+@pytest.mark.parametrize("name", ["figure1b", "figure1c", "figure2", "figure3"])
+def test_the_papers_figures_are_drawn_without_anything_at_hand(call: Caller, tmp_path: Path, name: str) -> None:
+    pytest.importorskip("matplotlib")
+    done = call("report", name, "--data", tmp_path, "--json")
+    assert done.code == 4
+    assert [Path(f).name for f in done.data()["files"]][3:] == FIGURES
 
 
 def test_results_do_not_depend_on_the_hash_seed_or_the_folder(tmp_path: Path) -> None:

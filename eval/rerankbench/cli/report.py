@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,10 @@ from rerankbench.cli.options import (
 from rerankbench.cli.output import console, print_json
 from rerankbench.errors import MissingExtra
 
+if TYPE_CHECKING:
+    from rerankbench.report import Table
+    from rerankbench.report.marks import Figure
+
 DEFAULT_REPORTS = Path("reports")
 
 
@@ -42,6 +46,8 @@ def report(
 ) -> None:
     """Print the table of CONFIG, beside the paper's numbers where it has one, and write it as Markdown, CSV and LaTeX.
 
+    A figure that CONFIG asks for is written as SVG, PDF and PNG, and its data as figure.csv.
+
     Nothing is ranked here. A cell without a run says why and how to get it, and makes the exit code 4.
 
     Examples:
@@ -52,7 +58,7 @@ def report(
     """
     from rerankbench.experiment import Laboratory
     from rerankbench.report import render_terminal, to_json
-    from rerankbench.reporting import report_of, write_figure, write_table
+    from rerankbench.reporting import figure_of, report_of, write_figure, write_table
 
     mteb = open_mteb(config, assignments, systems, unused={"--benchmarks": benchmarks, "--limit": limit})
     if mteb is not None:
@@ -64,16 +70,31 @@ def report(
     made = report_of(experiment, results, runs)
     folder = reports / experiment.name
     written = write_table(made, folder)
+    figure = figure_of(experiment, made.table, results, runs)
     undrawn: MissingExtra | None = None
     try:
-        written += write_figure(experiment, results, runs, folder)
+        written += write_figure(figure, folder) if figure else []
     except MissingExtra as error:
         undrawn = error  # the table comes first
     if as_json:
         print_json({**to_json(made.table), "files": [str(path) for path in written]})
     else:
         console().print(render_terminal(made.table, made.shape))
+        _say_missing(figure, made.table)
         typer.echo(f"Written to {folder}: {', '.join(path.name for path in written)}")
     if undrawn is not None:
         raise undrawn
-    raise typer.Exit(made.table.exit_code())
+    raise typer.Exit(max(made.table.exit_code(), figure.exit_code() if figure else 0))
+
+
+def _say_missing(figure: Figure | None, table: Table) -> None:
+    """What the figure lacks for a reason that the table has not told already."""
+    told = {cell.reason for cell in table.missing()}
+    lacking: dict[tuple[str, str], dict[str, None]] = {}
+    for mark in figure.missing() if figure else ():
+        if mark.reason not in told:
+            lacking.setdefault((mark.reason, mark.hint), {})[mark.series] = None
+    for (reason, hint), series in lacking.items():
+        typer.echo(f"Not in the figure: {', '.join(series)}: {reason}")
+        if hint:
+            typer.echo(f"      to get it: {hint}")

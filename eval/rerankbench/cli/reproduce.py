@@ -77,7 +77,7 @@ Made = tuple["Counts", list[str], MissingExtra | None]
 def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | None, *, rank: bool) -> Made:
     """Rank and render one configuration."""
     from rerankbench.report.summary import counts
-    from rerankbench.reporting import report_of, write_figure, write_table
+    from rerankbench.reporting import figure_of, report_of, write_figure, write_table
 
     mteb = open_mteb(name, None, "", unused={})
     if mteb is not None:
@@ -88,9 +88,10 @@ def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | 
     report = report_of(experiment, results, runs)
     folder = reports / experiment.name
     files = write_table(report, folder)
+    figure = figure_of(experiment, report.table, results, runs)
     undrawn: MissingExtra | None = None
     try:
-        files += write_figure(experiment, results, runs, folder)
+        files += write_figure(figure, folder) if figure else []
     except MissingExtra as error:
         undrawn = error  # the tables come first
     return counts(experiment.name, report.table), [str(path) for path in files], undrawn

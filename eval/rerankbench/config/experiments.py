@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from rerankbench.config.candidates import CandidateNames, named_engines
 from rerankbench.config.options import Place, below, validate
-from rerankbench.config.schema import ExperimentFile, SystemEntry, SystemsFile
+from rerankbench.config.schema import BarsChoice, ExperimentFile, LatencyChoice, SweepChoice, SystemEntry, SystemsFile
 from rerankbench.config.systems import Names, Part, System, build_system, repeats, variants
 from rerankbench.config.yaml_file import YamlFile, read_yaml
 from rerankbench.errors import ConfigError, nearest
@@ -152,7 +152,7 @@ def experiment_of(path: Path, file: YamlFile) -> Experiment:
     """Check a file, and look its names up. Raises: ConfigError: see `load_experiment`."""
     if file.data.get("layout") == "mteb":
         raise ConfigError(f"{file.place(('layout',))}: a table of MTEB scores is no experiment: only run, report, list and doctor take it")
-    written = validate(ExperimentFile, _with_systems_as_mappings(file.data), file.place)
+    written = validate(ExperimentFile, _written_out(file.data), file.place)
     sweep = dict(written.sweep)
     depths = _swept(sweep, "depth", [written.depth], file)
     first_stages = _swept(sweep, "first_stages", list(written.first_stages), file)
@@ -162,7 +162,7 @@ def experiment_of(path: Path, file: YamlFile) -> Experiment:
         _refuse_repeated(key, values, file)
     _check_first_stages(systems, first_stages, file)
     _refuse_idle_engines(written, _known_systems(path), file)
-    _check_figure(written.figure, systems, depths, file)
+    _check_figure(written, systems, depths, file)
     candidates = CandidateNames(written.candidates, written.engines, path.parent, file.place).parts()
     return Experiment(path.stem, written, file.place, path.parent, candidates, systems, written.benchmarks, first_stages, depths)
 
@@ -180,12 +180,14 @@ def _read_entries(path: Path, stamp: tuple[int, int]) -> Mapping[str, SystemEntr
     return validate(SystemsFile, file.data, file.place).systems
 
 
-def _with_systems_as_mappings(data: Mapping[str, Any]) -> dict[str, Any]:
-    """In a list of systems, a bare name stands for the system of that name."""
-    systems = data.get("systems")
-    if not isinstance(systems, list):
-        return dict(data)
-    return {**data, "systems": [{"base": s} if isinstance(s, str) else s for s in systems]}
+def _written_out(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Short forms in full: a bare name among the systems stands for the system of that name, a bare figure for a sweep over that key."""
+    full = dict(data)
+    if isinstance(data.get("systems"), list):
+        full["systems"] = [{"base": s} if isinstance(s, str) else s for s in data["systems"]]
+    if isinstance(data.get("figure"), str):
+        full["figure"] = {"kind": "sweep", "key": data["figure"]}
+    return full
 
 
 def _systems(written: ExperimentFile, sweep: Mapping[str, list[Any]], names: Names, file: YamlFile) -> list[System]:
@@ -251,11 +253,26 @@ def _refuse_idle_engines(written: ExperimentFile, known: Mapping[str, SystemEntr
             raise ConfigError(f"{file.place(('engines', name))}: no system uses the engine {name!r}. {nearest(name, used)}")
 
 
-def _check_figure(key: str, systems: Sequence[System], depths: Sequence[int], file: YamlFile) -> None:
+def _check_figure(written: ExperimentFile, systems: Sequence[System], depths: Sequence[int], file: YamlFile) -> None:
+    if isinstance(written.figure, SweepChoice):
+        _check_swept(written.figure.key, systems, depths, file)
+    if isinstance(written.figure, BarsChoice):
+        columns, place = [*written.benchmarks, *written.averages], file.place(("figure", "column"))
+        if written.figure.column.rpartition("/")[2] not in columns:
+            asked = written.figure.column
+            raise ConfigError(f"{place}: {asked!r} is no benchmark or average of this experiment. {nearest(asked, columns)}")
+    if isinstance(written.figure, LatencyChoice):
+        for name in (name for pair in written.figure.pairs for name in pair):
+            families = [system.family for system in systems]
+            if name not in families:
+                raise ConfigError(f"{file.place(('figure', 'pairs'))}: this experiment has no system {name!r}. {nearest(name, families)}")
+
+
+def _check_swept(key: str, systems: Sequence[System], depths: Sequence[int], file: YamlFile) -> None:
     swept = [pair for system in systems for pair in system.variant]
     swept += [("depth", depth) for depth in depths] if len(depths) > 1 else []
     values = [value for name, value in swept if name == key]
-    if key and not values:
+    if not values:
         swept_keys = {name for name, _ in swept}
         raise ConfigError(f"{file.place(('figure',))}: {key!r} is not swept. {nearest(key, swept_keys)}")
     for value in values:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -39,7 +39,7 @@ def validate(model: type[Model], data: Any, place: Place) -> Model:
         # Through JSON, because pydantic's strict mode then takes a list for a tuple, which YAML cannot write.
         return model.model_validate_json(orjson.dumps(data))
     except ValidationError as error:
-        problems = [f"{place(tuple(e['loc']))}: {_explain(model, e)}" for e in error.errors()]
+        problems = [f"{place(_without_tags(data, tuple(e['loc'])))}: {_explain(model, e)}" for e in error.errors()]
         raise ConfigError("\n".join(problems)) from error
     except orjson.JSONEncodeError as error:
         raise ConfigError(f"{place(())}: holds a value that is neither text, number, list nor mapping ({error})") from error
@@ -62,11 +62,35 @@ def _explain(model: type[BaseModel], error: Any) -> str:
     return f"{error['msg'].replace('Input should', 'should').removeprefix('Value error, ')}{got}"
 
 
+def _without_tags(data: Any, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """A place as it stands in the file: pydantic adds the ``kind`` of a part that may be of several kinds."""
+    kept: list[str | int] = []
+    for key in loc:
+        if isinstance(data, Mapping) and key not in data and key == data.get("kind"):
+            continue
+        kept.append(key)
+        inside = (isinstance(data, Mapping) and key in data) or (isinstance(data, list) and isinstance(key, int) and key < len(data))
+        data = data[key] if inside else None
+    return tuple(kept)
+
+
 def _fields(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
     """The keys that are valid at `path` below `model`; those of `model` itself where the path leads through no model."""
+    of_kinds: list[type[BaseModel]] = []
     for key in path:
         field = model.model_fields.get(str(key))
-        inner = getattr(field, "annotation", None)
-        candidates = [inner, *getattr(inner, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+        if field is None:
+            model = next((m for m in of_kinds if key in get_args(m.model_fields["kind"].annotation)), model)
+            continue
+        inner = list(_models(field.annotation))
+        of_kinds = inner if all("kind" in m.model_fields for m in inner) else []
+        model = inner[0] if inner else model
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that an annotation holds, however deep."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)

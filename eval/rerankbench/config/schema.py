@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -76,6 +76,63 @@ class SystemsFile(Options):
     systems: dict[str, SystemEntry]
 
 
+class FigureChoice(Options):
+    """What every kind of figure may say.
+
+    Attributes:
+        note: Stands at the end of the figure's caption.
+    """
+
+    note: str = ""
+
+
+class SweepChoice(FigureChoice):
+    """The shown measure over a swept key whose values are numbers, a panel a benchmark. In a file, ``figure: KEY`` is short for it."""
+
+    kind: Literal["sweep"]
+    key: str
+
+
+class BarsChoice(FigureChoice):
+    """One column of the table as bars, ours beside the paper's.
+
+    Attributes:
+        column: A benchmark or an average; ``first stage/benchmark`` where the table's columns differ in their first stage.
+        order: As the table has its rows, or the best first.
+    """
+
+    kind: Literal["bars"]
+    column: str
+    order: Literal["table", "value"] = "table"
+
+
+class LatencyChoice(FigureChoice):
+    """Seconds a query, the paper's and ours, each on its own hardware.
+
+    Attributes:
+        pairs: Systems that are shown beside each other, the one that should be faster first.
+        tables: Of the paper, where their seconds are printed.
+    """
+
+    kind: Literal["latency"]
+    pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
+    tables: tuple[int, ...] = (12, 13)
+
+
+class ScoresChoice(FigureChoice):
+    """Native scores by rank position, averaged over queries.
+
+    Attributes:
+        panels: What has a panel of its own: each benchmark, or each system on each benchmark, its variants as lines.
+    """
+
+    kind: Literal["scores"]
+    panels: Literal["benchmark", "system"] = "benchmark"
+
+
+Choice = Annotated[SweepChoice | BarsChoice | LatencyChoice | ScoresChoice, Field(discriminator="kind")]
+
+
 class ExperimentFile(Options):
     """One experiment: which systems rank which candidate lists, and what is measured.
 
@@ -102,7 +159,7 @@ class ExperimentFile(Options):
             ``default`` where something is swept, nothing in a table of the paper's, else ``letters``.
         layout: What `report` shows: a row a system; a row a first stage with its ceiling and each reranker's gain; or the seconds that
             each system takes for one query (``latency``), whose runs are kept apart from all others.
-        figure: A swept key whose values are numbers: `report` draws the shown measure over it, a panel a benchmark.
+        figure: What `report` draws besides the table: a swept key whose values are numbers, or ``kind`` and that kind's options.
         sweep: Dotted key (``depth``, ``first_stages``, ``ranker.X``, ``engine.X``) → values, for every system that has the key.
     """
 
@@ -125,7 +182,7 @@ class ExperimentFile(Options):
     averages: dict[str, tuple[str, ...]] = {}
     significance: Literal["auto", "letters", "default", "none"] = "auto"
     layout: Literal["systems", "first-stages", "latency"] = "systems"
-    figure: str = ""
+    figure: Choice | None = None
     sweep: dict[str, list[Any]] = {}
 
     @model_validator(mode="after")
