@@ -28,6 +28,7 @@ LAYERS = [
     {"tables", "rescoring"},
     {"stages", "explaining"},
     {"reporting"},
+    {"site"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
@@ -43,6 +44,8 @@ HEAVY = (
     "mteb",
     "pyserini",
     "httpx2",
+    "jinja2",
+    "vl_convert",
 )
 
 

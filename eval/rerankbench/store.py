@@ -168,6 +168,16 @@ def read_measurements(path: Path) -> list[Measurement]:
     return [Measurement(**orjson.loads(line)) for line in _read_lines(path / "measurements.jsonl")]
 
 
+def read_spans(path: Path) -> list[Span]:
+    """What was timed in a run, in the order in which it ended, warm-ups among it.
+
+    Raises:
+        StoreError: a line is damaged.
+    """
+    file = path / "spans.jsonl"
+    return [Span(s["name"], s["start_s"], s["seconds"], tuple(s["query_ids"]), s["warmup"]) for s in _spans(file)]
+
+
 def journal_length(path: Path) -> int:
     """How many queries an unfinished run has; a torn last line does not count."""
     file = path / "rankings.jsonl"
@@ -230,7 +240,7 @@ def _spans(file: Path) -> list[dict[str, Any]]:
     """Raises: StoreError: a line is damaged."""
     try:
         return [
-            {"query_ids": s["query_ids"], "name": s["name"], "seconds": s["seconds"], "warmup": s["warmup"]}
+            {key: s[key] for key in ("query_ids", "name", "start_s", "seconds", "warmup")}
             for s in map(orjson.loads, _read_lines(file))
         ]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:

@@ -22,6 +22,7 @@ from rerankbench.cli import (
     rescore,
     run,
     show,
+    site,
 )
 
 app = typer.Typer(
@@ -55,6 +56,7 @@ app.command("reproduction")(reproduction.reproduction)
 app.command("rescore")(rescore.rescore)
 app.command("explain")(explain.explain)
 app.command("audit-paper")(audit_paper.audit_paper)
+app.command("site")(site.site)
 app.command("doctor")(doctor.doctor)
 app.command("list")(show.list_)
 app.command("show")(show.show)

@@ -37,7 +37,7 @@ def report(
     reports: Annotated[Path, typer.Option("--reports", metavar="DIR", help="Files go to DIR/CONFIG/.")] = DEFAULT_REPORTS,
     as_json: Json = False,
 ) -> None:
-    """Print the table of CONFIG, beside the paper's numbers where it has one, and write it as Markdown, CSV and LaTeX.
+    """Print the table of CONFIG, beside the paper's numbers where it has one, and write it as Markdown, CSV, LaTeX and HTML.
 
     Nothing is ranked here. A cell without a run says why and how to get it, and makes the exit code 4.
 
@@ -57,7 +57,7 @@ def report(
     results = Laboratory(planner).stored(plan, experiment)
     made = report_of(experiment, results, runs)
     folder = reports / experiment.name
-    written = write_table(made, folder)
+    written = write_table(made, folder, runs)
     undrawn: MissingExtra | None = None
     try:
         written += write_figure(experiment, results, runs, folder)
