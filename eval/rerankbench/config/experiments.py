@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,9 +81,19 @@ def load_systems(path: Path | None = None) -> dict[str, System]:
     Raises:
         ConfigError: anything in it is unknown or of a wrong type.
     """
-    file = read_yaml(path or shipped_configs() / "systems.yaml")
-    entries = validate(SystemsFile, file.data, file.place).systems
+    return dict(_systems_of(read_yaml(path or shipped_configs() / "systems.yaml")))
+
+
+@lru_cache(maxsize=16)
+def _systems_of(file: YamlFile) -> Mapping[str, System]:
+    """Tables ask for a system a cell: all of them are checked once."""
+    entries = _entries(file)
     return {name: build_system(name, entry, Names(), below(file.place, "systems", name)) for name, entry in entries.items()}
+
+
+@lru_cache(maxsize=16)
+def _entries(file: YamlFile) -> Mapping[str, SystemEntry]:
+    return validate(SystemsFile, file.data, file.place).systems
 
 
 def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
@@ -116,8 +127,7 @@ def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
 def _known_systems(config: Path) -> Mapping[str, SystemEntry]:
     """The systems file beside a configuration, else the shipped one."""
     beside = config.parent / "systems.yaml"
-    file = read_yaml(beside if beside.is_file() else shipped_configs() / "systems.yaml")
-    return validate(SystemsFile, file.data, file.place).systems
+    return _entries(read_yaml(beside if beside.is_file() else shipped_configs() / "systems.yaml"))
 
 
 def _with_systems_as_mappings(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rerankbench.errors import ConfigError
 Path_ = tuple[str | int, ...]
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml's, ten times as fast, where it was built
     """SafeLoader keeps the last of two equal keys without a word; here the second is an error. What looks like a date stays text."""
 
     yaml_implicit_resolvers = {
@@ -36,9 +37,9 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class YamlFile:
-    """A YAML mapping with the line of each of its keys.
+    """A YAML mapping with the line of each of its keys. Compared by identity: `read_yaml` gives the same one for the same text.
 
     Attributes:
         path: As the user named it, for messages.
@@ -93,7 +94,7 @@ def _first_key(node: Any, dotted: str) -> tuple[str, str]:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a YAML file whose top level is a mapping.
+    """Read a YAML file whose top level is a mapping. What was read before, and is the same text still, is not parsed again.
 
     Raises:
         ConfigError: the file cannot be read, is no YAML, holds a key twice, or is no mapping.
@@ -102,20 +103,28 @@ def read_yaml(path: Path) -> YamlFile:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return _parsed(str(path), text)
+
+
+@lru_cache(maxsize=256)
+def _parsed(path: str, text: str) -> YamlFile:
+    """Raises: ConfigError: see `read_yaml`."""
+    lines: dict[Path_, int] = {}
+    loader = _StrictLoader(text)
     try:
-        data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 a subclass of SafeLoader
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = loader.get_single_node()
+        _collect_lines(root, (), lines)  # first: constructing puts what "<<" brings among a mapping's own keys
+        data = None if root is None else loader.construct_document(root)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: an alias (*name) stands inside of what it names") from error
+    finally:
+        loader.dispose()
     if not isinstance(data, dict):
         found = "nothing" if data is None else type(data).__name__
         raise ConfigError(f"{path}: expected a mapping of keys at the top level, found {found}")
-    lines: dict[Path_, int] = {}
-    try:
-        _collect_lines(root, (), lines)
-    except RecursionError as error:
-        raise ConfigError(f"{path}: an alias (*name) stands inside of what it names") from error
-    return YamlFile(str(path), data, lines)
+    return YamlFile(path, data, lines)
 
 
 def _collect_lines(node: yaml.Node | None, at: Path_, lines: dict[Path_, int]) -> None:

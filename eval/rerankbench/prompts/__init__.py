@@ -5,12 +5,12 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from rerankbench import records
-from rerankbench.config import fingerprint, read_yaml, validate
+from rerankbench.config import YamlFile, fingerprint, read_yaml, validate
 from rerankbench.errors import ConfigError, nearest
 from rerankbench.prompts.check import check
 from rerankbench.prompts.schema import ForEachDocument, Kind, PromptFile
@@ -45,7 +45,12 @@ def load(name: str) -> Prompt:
                 f"There is no prompt {name!r}. {nearest(name, names())}", hint="A prompt of your own is named by its YAML file."
             )
         path = _HERE / f"{name}.yaml"
-    file = read_yaml(path)
+    return _checked(read_yaml(path))
+
+
+@lru_cache(maxsize=128)
+def _checked(file: YamlFile) -> Prompt:
+    """A plan asks for the prompts of every cell: each is checked once."""
     prompt = Prompt(validate(PromptFile, file.data, file.place))
     check(prompt.file, file)
     return prompt
