@@ -34,11 +34,14 @@ def site(
     only: Annotated[bool, typer.Option("--only", help="Leave the paper's tables out, where CONFIGs are named.")] = False,
     texts: Annotated[
         bool,
-        typer.Option("--texts/--no-texts", help="Copy documents' texts, prompts and answers into the site, or keep them out of one that is given away."),
+        typer.Option(
+            "--texts/--no-texts",
+            help="Copy documents' texts, prompts and answers into the site, or keep them out of one that is given away.",
+        ),
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Build a folder of pages from what is complete: tables, runs, candidate lists, queries. No server and no network are needed to read it.
+    """Build a folder of pages from what is complete: tables, runs, candidate lists, queries. It opens without server and network.
 
     Nothing is ranked here. --set holds for the CONFIGs that are named. The exit code is 4 while a table lacks cells.
 

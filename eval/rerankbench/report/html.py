@@ -100,13 +100,19 @@ def table_fragment(table: Table, shape: Shape, link: RunLink) -> Markup:
 
     under = appendix(table)
     grids = [_paper(table, under, link)] if shape == "paper" else list(_sheets(table, under, link))
-    shown = environment().get_template("table.html").render(
-        table=table,
-        grids=grids,
-        signs=legend(table, under, flags=shape == "paper"),
-        statements=[line for line in (*under.verdicts, under.complete) if line],
-        notes=[(heading, list(map(_note, notes))) for heading, notes in (("Missing", under.missing), ("Notes", under.remarks)) if notes],
-        lists=under.lists(),
+    shown = (
+        environment()
+        .get_template("table.html")
+        .render(
+            table=table,
+            grids=grids,
+            signs=legend(table, under, flags=shape == "paper"),
+            statements=[line for line in (*under.verdicts, under.complete) if line],
+            notes=[
+                (heading, list(map(_note, notes))) for heading, notes in (("Missing", under.missing), ("Notes", under.remarks)) if notes
+            ],
+            lists=under.lists(),
+        )
     )
     return Markup(shown)  # noqa: S704 the template has escaped it
 
@@ -122,7 +128,8 @@ def base_of(runs: Path, folder: Path) -> str | None:
     None where the way from one to the other leads over the root of the file system: such a link would hold for this machine alone, and
     tell its folders to whoever is sent the page.
     """
-    there, here = Path(os.path.abspath(runs)), Path(os.path.abspath(folder))
+    # Not resolved: a browser goes through the names as they stand in the address, and knows no symbolic links.
+    there, here = (Path(os.path.normpath(path.absolute())) for path in (runs, folder))
     if there.drive != here.drive or Path(os.path.commonpath([there, here])) == Path(here.anchor):
         return None
     return quote(Path(os.path.relpath(there, here)).as_posix())
@@ -161,7 +168,7 @@ def cell_facts(cell: Cell, column: Column) -> Iterator[tuple[str, str]]:
     said = (
         ("why", f"failed: {cell.reason}" if cell.status == "failed" else cell.reason),
         ("to get it", cell.hint),
-        ("95 % interval", interval_text(cell, column)),
+        ("95 % interval", _interval(cell, column)),
         ("spread", _spread(cell, column)),
         ("paper", cell.printed or ""),
         ("difference", as_printed(cell.difference, column.decimals, sign=True) if cell.difference is not None else ""),
@@ -193,7 +200,7 @@ def _paper(table: Table, under: Appendix, link: RunLink) -> GridView:
 
 def _row(row: Row, table: Table, under: Appendix, link: RunLink, marks: Sequence[str]) -> RowView:
     cells = zip(row.cells, table.columns, marks, strict=True)
-    views = (_view(row, cell, column, words(cell, column, under), link, mark) for cell, column, mark in cells)
+    views = (_view(row, cell, column, words(cell, column, under), link=link, emphasis=mark) for cell, column, mark in cells)
     return RowView(row.label, row.letter, tuple(views))
 
 
@@ -202,24 +209,30 @@ def _sheets(table: Table, under: Appendix, link: RunLink) -> Iterator[GridView]:
         rows = []
         for line, row in zip(sheet.lines, table.rows, strict=True):
             # The interval stands in a column of its own there.
-            view = replace(_view(row, line.cell, column, line.said, link), interval="")
+            view = replace(_view(row, line.cell, column, line.said, link=link), interval="")
             rows.append(RowView(line.label, row.letter, (view,), line.parts))
         yield GridView(sheet.heading, (sheet.measure,), sheet.columns, (("", tuple(rows)),))
 
 
-def _view(row: Row, cell: Cell, column: Column, said: Words, link: RunLink, emphasis: str = "") -> CellView:
+def _view(row: Row, cell: Cell, column: Column, said: Words, *, link: RunLink, emphasis: str = "") -> CellView:
     place = (f"{row.label} on {column_label(column)}", said.value)
     return CellView(
         words=said,
         emphasis=emphasis,
         kind=kind_of(cell),
         sort="" if cell.points is None else f"{cell.points:f}",
-        interval=interval_text(cell, column),
+        interval=_interval(cell, column),
         spread=_spread(cell, column),
         letters=cell.letters,
         href=link(cell),
         facts=(place, *cell_facts(cell, column)),
     )
+
+
+def _interval(cell: Cell, column: Column) -> str:
+    """Two negative numbers with a dash between them would be hard to read."""
+    text = interval_text(cell, column)
+    return text.replace("–", " to ") if "-" in text else text
 
 
 def _spread(cell: Cell, column: Column) -> str:

@@ -71,7 +71,7 @@ def _list(writer: Writer, contents: Contents, shown: ShownList, runs: Path, stor
     }
     list_pages.write(writer, shown, ranked, store, texts=texts)
     for run in shown.runs:
-        run_pages.write(writer, contents, shown, run, ranked[run.name], runs / run.path)
+        run_pages.write(writer, contents, shown, run, ranked=ranked[run.name], folder=runs / run.path)
 
 
 def _assets(writer: Writer, libraries: str) -> None:

@@ -11,8 +11,8 @@ from rerankbench.config import Experiment, fingerprint
 from rerankbench.experiment import Laboratory, Result
 from rerankbench.manifest import environment
 from rerankbench.plan import Cell, Planner
-from rerankbench.report import Row, Table
 from rerankbench.report import Cell as TableCell
+from rerankbench.report import Row, Table
 from rerankbench.reporting import report_of
 from rerankbench.site.model import Contents, ShownList, ShownRun, ShownTable
 from rerankbench.site.names import Names, portable, portable_data
@@ -126,6 +126,12 @@ def _portable_row(row: Row) -> Row:
 
 
 def _portable_cell(cell: TableCell) -> TableCell:
-    notes = tuple(map(portable, cell.notes))
-    said = {name: portable(getattr(cell, name)) for name in ("reason", "hint", "caveat", "other_model", "not_judged")}
-    return replace(cell, notes=notes, **said)
+    return replace(
+        cell,
+        reason=portable(cell.reason),
+        hint=portable(cell.hint),
+        caveat=portable(cell.caveat),
+        other_model=portable(cell.other_model),
+        not_judged=portable(cell.not_judged),
+        notes=tuple(map(portable, cell.notes)),
+    )

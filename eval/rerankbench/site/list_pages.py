@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rerankbench.records import CandidateList, Ranked
@@ -32,10 +33,10 @@ def write(
     """
     write_page(writer, shown.page, "compare.html", shown=shown, first=_first_choice(shown), cutoff=cutoff(shown.measures[0]))
     writer.write(f"{shown.folder}/list.js", provided(f"{shown.folder}/list.js", list_data(shown)))
-    sent = SentTexts(shown) if texts else None
+    pages = _QueryPages(writer, shown, store, SentTexts(shown) if texts else None)
     for number, candidates in enumerate(shown.lists):
         of_query = {name: of[candidates.query.id] for name, of in ranked.items() if candidates.query.id in of}
-        _query(writer, shown, number, of_query, store, sent)
+        pages.write(number, of_query)
 
 
 def list_data(shown: ShownList) -> dict[str, Any]:
@@ -79,47 +80,57 @@ def _first_choice(shown: ShownList) -> tuple[str, str]:
     return (chosen[0], chosen[-1]) if chosen else ("", "")
 
 
-def _query(
-    writer: Writer, shown: ShownList, number: int, ranked: Mapping[str, Ranked], store: DocumentFiles, sent: SentTexts | None
-) -> None:
-    candidates = shown.lists[number]
-    page = shown.queries[candidates.query.id]
-    sent_file = _sent(writer, page, candidates, ranked, sent)
-    pages = list(shown.queries.values())
-    write_page(
-        writer,
-        page,
-        "query.html",
-        shown=shown,
-        query=candidates.query,
-        rows=_rows(shown, candidates),
-        judged=candidates.query.id in shown.qrels,
-        relevant=sum(grade > 0 for grade in shown.qrels.get(candidates.query.id, {}).values()),
-        before=pages[number - 1] if number else "",
-        after=pages[number + 1] if number + 1 < len(pages) else "",
-        number=number,
-        first=_first_choice(shown),
-        cutoff=cutoff(shown.measures[0]),
-        has_sent=bool(sent_file),
-        block={
-            "list": f"{shown.folder}/list.js",
-            "documents": store.folder,
-            "sent": sent_file,
+@dataclass(frozen=True)
+class _QueryPages:
+    """Writes the pages of queries; `sent` is None where prompts and answers are left out."""
+
+    writer: Writer
+    shown: ShownList
+    store: DocumentFiles
+    sent: SentTexts | None
+
+    def write(self, number: int, ranked: Mapping[str, Ranked]) -> None:
+        shown, candidates = self.shown, self.shown.lists[number]
+        pages = list(shown.queries.values())
+        judged = shown.qrels.get(candidates.query.id)
+        block = self._block(number, candidates, ranked)
+        write_page(
+            self.writer,
+            pages[number],
+            "query.html",
+            shown=shown,
+            query=candidates.query,
+            rows=_rows(shown, candidates),
+            judged=judged is not None,
+            relevant=sum(grade > 0 for grade in (judged or {}).values()),
+            before=pages[number - 1] if number else "",
+            after=pages[number + 1] if number + 1 < len(pages) else "",
+            number=number,
+            first=_first_choice(shown),
+            cutoff=cutoff(shown.measures[0]),
+            block=block,
+        )
+
+    def _block(self, number: int, candidates: CandidateList, ranked: Mapping[str, Ranked]) -> dict[str, Any]:
+        """The data in the page: orders of all systems, and where texts, prompts and answers are loaded from."""
+        return {
+            "list": f"{self.shown.folder}/list.js",
+            "documents": self.store.folder,
+            "sent": self._sent(candidates, ranked),
             "query": number,
-            "places": [store.place(document) for document in candidates.documents],
-            "ranked": [_ranked(candidates, ranked.get(run.name)) for run in shown.runs],
-        },
-    )
+            "places": [self.store.place(document) for document in candidates.documents],
+            "ranked": [_ranked(candidates, ranked.get(run.name)) for run in self.shown.runs],
+        }
 
-
-def _sent(writer: Writer, page: str, candidates: CandidateList, ranked: Mapping[str, Ranked], sent: SentTexts | None) -> str:
-    """Write what was sent for a query; returns the file's path, empty where there is none."""
-    found = sent.of(candidates, ranked) if sent else None
-    if found is None:
-        return ""
-    path = page.replace("/queries/", "/sent/").removesuffix(".html") + ".js"
-    writer.write(path, provided(path, found))
-    return path
+    def _sent(self, candidates: CandidateList, ranked: Mapping[str, Ranked]) -> str:
+        """Write what was sent for a query; returns the file's path, empty where there is none."""
+        found = self.sent.of(candidates, ranked) if self.sent else None
+        if found is None:
+            return ""
+        page = self.shown.queries[candidates.query.id]
+        path = page.replace("/queries/", "/sent/").removesuffix(".html") + ".js"
+        self.writer.write(path, provided(path, found))
+        return path
 
 
 def _rows(shown: ShownList, candidates: CandidateList) -> list[dict[str, Any]]:

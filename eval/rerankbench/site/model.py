@@ -83,6 +83,7 @@ class ShownList:
     """The candidate lists of one first stage on one benchmark, and every run over them.
 
     Attributes:
+        title: The benchmark as the paper prints it.
         folder: Where its pages lie; ``index.html`` there compares systems.
         queries: Query id → page, in the order of the lists.
         licence: What may be done with the texts.
@@ -102,7 +103,7 @@ class ShownList:
 
     @property
     def label(self) -> str:
-        return f"{self.title}, {self.first_stage} top {self.depth}"
+        return f"{self.benchmark.name}, {self.first_stage} top {self.depth}"
 
     @property
     def page(self) -> str:

@@ -53,7 +53,7 @@ def libraries() -> str:
         import vl_convert
     except ImportError as error:
         raise MissingExtra("the site's plots", "site", str(error)) from error
-    return str(vl_convert.javascript_bundle())
+    return str(vl_convert.javascript_bundle())  # type: ignore[call-arg]  # its stub does not know the default
 
 
 def _point(shown: ShownList, run: ShownRun) -> dict[str, Any]:

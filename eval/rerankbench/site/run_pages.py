@@ -16,13 +16,14 @@ from rerankbench.site.folder import Writer
 from rerankbench.site.model import Contents, ShownList, ShownRun
 from rerankbench.site.pages import write_page
 from rerankbench.site.phases import phases
+from rerankbench.site.plot import NOT_TIMED, caveats
 from rerankbench.store import read_spans
 
 _QUERY = 110
 """Characters of a query's text in a line of the table."""
 
 
-def write(writer: Writer, contents: Contents, shown: ShownList, run: ShownRun, ranked: Mapping[str, Ranked], folder: Path) -> None:
+def write(writer: Writer, contents: Contents, shown: ShownList, run: ShownRun, *, ranked: Mapping[str, Ranked], folder: Path) -> None:
     """Write the page.
 
     Args:
@@ -53,8 +54,6 @@ def _measure(name: str, of: Mapping[str, float]) -> dict[str, str]:
 
 
 def _caveats(run: ShownRun) -> list[str]:
-    from rerankbench.site.plot import NOT_TIMED, caveats
-
     return [*([NOT_TIMED[run.kind]] if run.kind in NOT_TIMED else []), *caveats(run)]
 
 

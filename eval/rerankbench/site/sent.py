@@ -21,7 +21,8 @@ _NOTES = ("chat template", "prompt files", "limits in tokens", "defects")
 class SentTexts:
     """The prompts and answers of one candidate list's queries, in its order, until the room is used up.
 
-    Prompts are made again from the system's options, without the engine, as `preview` does; systems that differ in weights alone share them.
+    Prompts are made again from the system's options, without the engine, as `preview` does; those of systems that differ in weights
+    alone are made once.
     """
 
     def __init__(self, shown: ShownList, room: int = LIST_CHARACTERS) -> None:

@@ -34,8 +34,8 @@
         data: { values: dots },
         mark: { type: "point", size: 90, filled: true, opacity: 1, color: window.rerankbench.colour("match"), cursor: "pointer" },
         encoding: {
-          x: { field: "seconds", type: "quantitative", scale: { type: "log" }, title: batch > 1 ? `wall seconds a query (throughput, batches of up to ${batch})` : "wall seconds a query (latency)" },
-          y: { field: "value", type: "quantitative", scale: { zero: false }, title: `${measure}, percent points` },
+          x: { field: "seconds", type: "quantitative", scale: { type: "log", padding: 30 }, axis: { grid: false, labelOverlap: true }, title: batch > 1 ? `wall seconds a query (throughput, batches of up to ${batch})` : "wall seconds a query (latency)" },
+          y: { field: "value", type: "quantitative", scale: { zero: false, padding: 16, nice: false }, title: `${measure}, percent points` },
           shape: { field: "shape", type: "nominal", title: null, scale: { domain: ["clean", "with a caveat (see below)"], range: ["circle", "triangle-up"] }, legend: { orient: "top" } },
           tooltip: [{ field: "system" }, { field: "value", title: measure, format: ".2f" }, { field: "seconds", title: "s a query", format: ".3~g" }, { field: "note", title: "note" }],
         },

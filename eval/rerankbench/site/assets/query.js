@@ -112,6 +112,7 @@
     if (!keys.length) target.append(made("p", {}, "Choose a system."));
   };
 
+  lists.style.setProperty("--id", `${Math.min(18, Math.max(...before.map((li) => li.querySelector(".id").textContent.length)))}ch`);
   const about = document.querySelector("#before").previousElementSibling;
   about.textContent = `${relevant(before)} relevant in ${depth(before)}`;
   window.rerankbench.choose({ a: lists.dataset.firstA, b: lists.dataset.firstB }, (a, b) => {
