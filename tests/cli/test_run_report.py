@@ -34,7 +34,7 @@ def test_the_demo_runs_and_its_table_has_the_numbers_of_its_run_files(call: Call
     reported = call("report", "demo", "--json")
     assert reported.code == 0
     table = reported.data()
-    assert [Path(f).name for f in table["files"]] == ["table.md", "table.csv", "table.tex"]
+    assert [Path(f).name for f in table["files"]] == ["table.md", "table.csv", "table.tex", "table.html"]
     assert all((tmp_path / f).is_file() for f in table["files"])
     for cell in table["cells"]:
         measured = call("measure", tmp_path / "runs" / cell["run"], "--qrels", MINI_QRELS, "--json").data()
@@ -211,11 +211,11 @@ def test_a_sweep_is_drawn_and_the_runs_may_lie_anywhere(call: Caller, tmp_path: 
     call("run", own, "--systems", "BM25", "--runs", runs)
     without = call("report", own, "--runs", runs, "--json")
     assert without.code == 4
-    assert len(without.data()["files"]) == 3
+    assert len(without.data()["files"]) == 4
     call("run", own, "--runs", runs)
     drawn = call("report", own, "--runs", runs, "--json")
     assert drawn.code == 0
-    assert [Path(f).name for f in drawn.data()["files"]][3:] == ["figure.svg", "figure.png"]
+    assert [Path(f).name for f in drawn.data()["files"]][4:] == ["figure.svg", "figure.png"]
 
 
 def test_without_matplotlib_the_table_is_there_all_the_same(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,12 @@ class DocumentFiles:
             self._add(text)
         return self._places[key]
 
+    def excerpt(self, document: Document) -> str:
+        """How the text begins, in one line; empty where it is not at hand or not kept."""
+        if document.text is None or not self._keep:
+            return ""
+        return shortened(document.contents[: 2 * _EXCERPT], _EXCERPT)
+
     def close(self) -> None:
         """Write what is not written yet."""
         if self._current:
@@ -59,13 +65,6 @@ class DocumentFiles:
         self._characters += min(len(text), LONGEST_TEXT)
         if self._characters >= _FILE_CHARACTERS:
             self.close()
-
-
-def excerpt(document: Document) -> str:
-    """How the text begins, in one line; empty where it is not at hand."""
-    if document.text is None:
-        return ""
-    return shortened(document.contents[: 2 * _EXCERPT], _EXCERPT)
 
 
 def shortened(text: str, characters: int) -> str:

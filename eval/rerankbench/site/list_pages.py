@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rerankbench.records import CandidateList, Ranked
-from rerankbench.site.documents import DocumentFiles, excerpt, shortened
+from rerankbench.site.documents import DocumentFiles, shortened
 from rerankbench.site.folder import Writer
 from rerankbench.site.model import ShownList, ShownRun
 from rerankbench.site.pages import write_page
@@ -100,7 +100,7 @@ class _QueryPages:
             "query.html",
             shown=shown,
             query=candidates.query,
-            rows=_rows(shown, candidates),
+            rows=self._rows(candidates),
             judged=judged is not None,
             relevant=sum(grade > 0 for grade in (judged or {}).values()),
             before=pages[number - 1] if number else "",
@@ -122,6 +122,20 @@ class _QueryPages:
             "ranked": [_ranked(candidates, ranked.get(run.name)) for run in self.shown.runs],
         }
 
+    def _rows(self, candidates: CandidateList) -> list[dict[str, Any]]:
+        query, excluded = candidates.query.id, self.shown.excluded
+        grades = self.shown.qrels.get(query, {})
+        return [
+            {
+                "id": document.id,
+                "grade": grades.get(document.id),
+                "excerpt": self.store.excerpt(document),
+                "has_text": document.text is not None,
+                "excluded": bool(excluded and excluded.excludes(query, document.id)),
+            }
+            for document in candidates.documents
+        ]
+
     def _sent(self, candidates: CandidateList, ranked: Mapping[str, Ranked]) -> str:
         """Write what was sent for a query; returns the file's path, empty where there is none."""
         found = self.sent.of(candidates, ranked) if self.sent else None
@@ -131,20 +145,6 @@ class _QueryPages:
         path = page.replace("/queries/", "/sent/").removesuffix(".html") + ".js"
         self.writer.write(path, provided(path, found))
         return path
-
-
-def _rows(shown: ShownList, candidates: CandidateList) -> list[dict[str, Any]]:
-    grades = shown.qrels.get(candidates.query.id, {})
-    return [
-        {
-            "id": document.id,
-            "grade": grades.get(document.id),
-            "excerpt": excerpt(document),
-            "has_text": document.text is not None,
-            "excluded": bool(shown.excluded and shown.excluded.excludes(candidates.query.id, document.id)),
-        }
-        for document in candidates.documents
-    ]
 
 
 def _ranked(candidates: CandidateList, ranked: Ranked | None) -> dict[str, Any] | None:

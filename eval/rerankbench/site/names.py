@@ -25,7 +25,7 @@ class Names:
         """A name that was not handed out before."""
         name = text
         if not _SAFE.fullmatch(text) or text.casefold() in self._taken:
-            readable = re.sub(r"[^A-Za-z0-9._=-]+", "_", text).strip("._")[:60]
+            readable = re.sub(r"[^A-Za-z0-9._=-]+", "_", text).strip("._=-")[:60]
             name = f"{readable or 'x'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
         self._taken.add(name.casefold())
         return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from rerankbench.errors import MissingExtra
@@ -43,6 +44,7 @@ def caveats(run: ShownRun) -> Iterator[str]:
         yield "texts that an earlier row had embedded were not embedded again"
 
 
+@cache
 def libraries() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script.
 
