@@ -36,7 +36,6 @@ class Collection:
         self._files = Files(sources, catalog.data, self.entry.licence)
         self._texts = Texts(name, self.entry, self._files, catalog.data, cache or cache_folder())
         self._lists: dict[str, list[CandidateList]] = {}
-        self._cut: dict[tuple[str, int], tuple[CandidateList, ...]] = {}
         self._exclusions: tuple[str, Exclusions] | None = None
 
     @property
@@ -108,9 +107,7 @@ class Collection:
             found = self._require_lists(place, first_stage)
             with named_by_place(place, found):
                 self._lists[place] = read_lists(found.path) if place.endswith(".jsonl") else lists_of_run(found.path, self._query_texts)
-        if (place, depth) not in self._cut:  # every cell of a table asks again
-            self._cut[place, depth] = tuple(candidates.top(depth) for candidates in self._lists[place])
-        return self._cut[place, depth]
+        return [candidates.top(depth) for candidates in self._lists[place]]
 
     def list_file(self, first_stage: str, depth: int) -> DataFile:
         """The file behind `candidates`."""
