@@ -29,6 +29,7 @@ LAYERS = [
     {"tables", "rescoring", "mteb_tables"},
     {"stages", "explaining", "latency", "figures"},
     {"reporting"},
+    {"site"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
@@ -44,6 +45,8 @@ HEAVY = (
     "mteb",
     "pyserini",
     "httpx2",
+    "jinja2",
+    "vl_convert",
 )
 
 

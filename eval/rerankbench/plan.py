@@ -127,8 +127,7 @@ class Planner:
             MissingData: they are not at hand, or only as bare runs while the ranker reads text.
         """
         lists = self._whole_lists(cell)[: cell.limit]
-        bare = sum(not candidates.has_text for candidates in lists)
-        if bare and ranker_class(cell.system).reads_text:
+        if ranker_class(cell.system).reads_text and not all(candidates.has_text for candidates in lists):
             raise MissingData(
                 f"Only the order of the {cell.first_stage} lists of {cell.benchmark} is at hand, not the documents' text,"
                 " which this ranker reads.",

@@ -82,8 +82,8 @@ class CandidateList:
         return all(d.text is not None for d in self.documents)
 
     def top(self, depth: int) -> CandidateList:
-        """The first `depth` documents of the list."""
-        return CandidateList(self.query, self.documents[:depth], self.scores[:depth])
+        """The first `depth` documents of the list; the list itself where it has no more."""
+        return self if depth >= len(self) else CandidateList(self.query, self.documents[:depth], self.scores[:depth])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from rerankbench.latency import latency_table
 from rerankbench.mteb_tables import Places, mteb_table
 from rerankbench.report import SUFFIXES, Shape, Table, render
 from rerankbench.report.figure import draw
+from rerankbench.report.html import base_of
 from rerankbench.report.marks import Figure
 from rerankbench.stages import stages_figure, stages_table
 from rerankbench.tables import table_of
 
-FILE_FORMATS = ("markdown", "csv", "latex")
+FILE_FORMATS = ("markdown", "csv", "latex", "html")
 """The formats that a table is written in."""
 
 
@@ -55,13 +56,18 @@ def mteb_report_of(asked: MtebTable, places: Places) -> Report:
     return Report(mteb_table(asked, places), "paper")
 
 
-def write_table(report: Report, folder: Path) -> list[Path]:
-    """Write ``table.md`` and so on into a folder, which is made."""
+def write_table(report: Report, folder: Path, runs: Path | None = None) -> list[Path]:
+    """Write ``table.md`` and so on into a folder, which is made.
+
+    Args:
+        runs: Where run folders lie, for formats with links; None links nothing.
+    """
+    base = base_of(runs, folder) if runs else None
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for format_ in FILE_FORMATS:
         path = folder / f"table{SUFFIXES[format_]}"
-        path.write_text(render(report.table, format_, report.shape), encoding="utf-8")
+        path.write_text(render(report.table, format_, report.shape, base=base), encoding="utf-8")
         paths.append(path)
     return paths
 

@@ -244,8 +244,7 @@ def _spans(file: Path) -> list[dict[str, Any]]:
     """Raises: StoreError: a line is damaged."""
     try:
         return [
-            {"query_ids": s["query_ids"], "name": s["name"], "seconds": s["seconds"], "warmup": s["warmup"]}
-            for s in map(orjson.loads, _read_lines(file))
+            {key: s[key] for key in ("query_ids", "name", "start_s", "seconds", "warmup")} for s in map(orjson.loads, _read_lines(file))
         ]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise StoreError(f"{file}: holds a line that is no span: {error}", hint=f"Delete {file.parent} and run again.") from error

@@ -35,7 +35,7 @@ def test_the_demo_runs_and_its_table_has_the_numbers_of_its_run_files(call: Call
     reported = call("report", "demo", "--json")
     assert reported.code == 0
     table = reported.data()
-    assert [Path(f).name for f in table["files"]] == ["table.md", "table.csv", "table.tex"]
+    assert [Path(f).name for f in table["files"]] == ["table.md", "table.csv", "table.tex", "table.html"]
     assert all((tmp_path / f).is_file() for f in table["files"])
     for cell in table["cells"]:
         measured = call("measure", tmp_path / "runs" / cell["run"], "--qrels", MINI_QRELS, "--json").data()
@@ -212,11 +212,11 @@ def test_a_sweep_is_drawn_and_the_runs_may_lie_anywhere(call: Caller, tmp_path: 
     call("run", own, "--systems", "BM25", "--runs", runs)
     without = call("report", own, "--runs", runs, "--json")
     assert without.code == 4
-    assert len(without.data()["files"]) == 7  # the points that are missing are marked as missing
+    assert len(without.data()["files"]) == 8  # the points that are missing are marked as missing
     call("run", own, "--runs", runs)
     drawn = call("report", own, "--runs", runs, "--json")
     assert drawn.code == 0
-    assert [Path(f).name for f in drawn.data()["files"]][3:] == FIGURES
+    assert [Path(f).name for f in drawn.data()["files"]][4:] == FIGURES
 
 
 def test_without_matplotlib_the_table_is_there_all_the_same(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ def test_the_papers_figures_are_drawn_without_anything_at_hand(call: Caller, tmp
     pytest.importorskip("matplotlib")
     done = call("report", name, "--data", tmp_path, "--json")
     assert done.code == 4
-    assert [Path(f).name for f in done.data()["files"]][3:] == FIGURES
+    assert [Path(f).name for f in done.data()["files"]][4:] == FIGURES
 
 
 def test_results_do_not_depend_on_the_hash_seed_or_the_folder(tmp_path: Path) -> None:

@@ -37,7 +37,17 @@ def test_the_interval_does_not_depend_on_how_many_are_drawn_at_a_time(monkeypatc
     values = np.random.default_rng(1).random(33).tolist()
     at_once = bootstrap_interval(values)
     monkeypatch.setattr(interval, "_DRAWN", 100)  # three resamples at a time
+    interval._kept.cache_clear()
     assert bootstrap_interval(values) == at_once
+    monkeypatch.setattr(interval, "_LARGEST_KEPT", 0)
+    assert bootstrap_interval(values) == at_once
+
+
+def test_the_bounds_are_quantiles_of_the_means_that_numpys_generator_draws() -> None:
+    values = np.random.default_rng(1).random(300)
+    drawn = np.random.default_rng(5).integers(300, size=(10_000, 300))
+    expected = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
+    assert bootstrap_interval(values.tolist(), seed=5) == tuple(expected)
 
 
 def test_equal_values_leave_no_doubt() -> None:

@@ -23,6 +23,7 @@ from rerankbench.cli import (
     rescore,
     run,
     show,
+    site,
 )
 
 app = typer.Typer(
@@ -57,6 +58,7 @@ app.command("reproduction")(reproduction.reproduction)
 app.command("rescore")(rescore.rescore)
 app.command("explain")(explain.explain)
 app.command("audit-paper")(audit_paper.audit_paper)
+app.command("site")(site.site)
 app.command("doctor")(doctor.doctor)
 app.command("list")(show.list_)
 app.command("show")(show.show)

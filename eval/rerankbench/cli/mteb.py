@@ -46,7 +46,7 @@ def report_mteb(asked: MtebTable, data: str | None, runs: Path, reports: Path, a
 
     made = read_mteb(asked, data, runs)
     folder = reports / asked.name
-    written = write_table(made, folder)
+    written = write_table(made, folder, runs)
     if as_json:
         print_json({**to_json(made.table), "files": [str(path) for path in written]})
     else:

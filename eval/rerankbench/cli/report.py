@@ -44,7 +44,7 @@ def report(
     reports: Annotated[Path, typer.Option("--reports", metavar="DIR", help="Files go to DIR/CONFIG/.")] = DEFAULT_REPORTS,
     as_json: Json = False,
 ) -> None:
-    """Print the table of CONFIG, beside the paper's numbers where it has one, and write it as Markdown, CSV and LaTeX.
+    """Print the table of CONFIG, beside the paper's numbers where it has one, and write it as Markdown, CSV, LaTeX and HTML.
 
     A figure that CONFIG asks for is written as SVG, PDF and PNG, and its data as figure.csv.
 
@@ -69,7 +69,7 @@ def report(
     results = Laboratory(planner).stored(plan, experiment, elsewhere or ())
     made = report_of(experiment, results, runs)
     folder = reports / experiment.name
-    written = write_table(made, folder)
+    written = write_table(made, folder, runs)
     figure = figure_of(experiment, made.table, results, runs)
     undrawn: MissingExtra | None = None
     try:

@@ -82,12 +82,12 @@ def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | 
     mteb = open_mteb(name, None, "", unused={})
     if mteb is not None:
         report = read_mteb(mteb, str(planner.benchmarks.mirror or "") or None, runs)
-        return counts(mteb.name, report.table), [str(path) for path in write_table(report, reports / mteb.name)], None
+        return counts(mteb.name, report.table), [str(path) for path in write_table(report, reports / mteb.name, runs)], None
     experiment = open_experiment(name, None, "", "")
     results = _results(experiment, planner, cache, rank=rank)
     report = report_of(experiment, results, runs)
     folder = reports / experiment.name
-    files = write_table(report, folder)
+    files = write_table(report, folder, runs)
     figure = figure_of(experiment, report.table, results, runs)
     undrawn: MissingExtra | None = None
     try:

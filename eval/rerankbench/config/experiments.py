@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rerankbench.config.candidates import CandidateNames, named_engines
@@ -93,32 +92,25 @@ def find_config(name: str) -> Path:
     raise ConfigError(f"There is no configuration file {name!r}. {nearest(path.stem, shipped)}")
 
 
-def load_systems(path: Path | None = None) -> Mapping[str, System]:
+def load_systems(path: Path | None = None) -> dict[str, System]:
     """Every system of a systems file (default: the shipped one), by name. A file that has not changed is read once a process.
 
     Raises:
         ConfigError: anything in it is unknown or of a wrong type.
     """
-    chosen = path or shipped_configs() / "systems.yaml"
-    return _read_systems(chosen, _stamp(chosen))
+    return dict(_systems_of(read_yaml(path or shipped_configs() / "systems.yaml")))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """Changes when the file does; a file that is not there is told when it is read."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return (0, 0)
-    return facts.st_mtime_ns, facts.st_size
+@lru_cache(maxsize=16)
+def _systems_of(file: YamlFile) -> Mapping[str, System]:
+    """Tables ask for a system a cell: all of them are checked once."""
+    entries = _entries(file)
+    return {name: build_system(name, entry, Names(), below(file.place, "systems", name)) for name, entry in entries.items()}
 
 
-@functools.lru_cache(maxsize=8)
-def _read_systems(path: Path, stamp: tuple[int, int]) -> Mapping[str, System]:  # noqa: ARG001 part of the key
-    file = read_yaml(path)
-    entries = validate(SystemsFile, file.data, file.place).systems
-    return MappingProxyType(
-        {name: build_system(name, entry, Names(), below(file.place, "systems", name)) for name, entry in entries.items()}
-    )
+@lru_cache(maxsize=16)
+def _entries(file: YamlFile) -> Mapping[str, SystemEntry]:
+    return validate(SystemsFile, file.data, file.place).systems
 
 
 def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
@@ -170,14 +162,7 @@ def experiment_of(path: Path, file: YamlFile) -> Experiment:
 def _known_systems(config: Path) -> Mapping[str, SystemEntry]:
     """The systems file beside a configuration, else the shipped one."""
     beside = config.parent / "systems.yaml"
-    chosen = beside if beside.is_file() else shipped_configs() / "systems.yaml"
-    return _read_entries(chosen, _stamp(chosen))
-
-
-@functools.lru_cache(maxsize=8)
-def _read_entries(path: Path, stamp: tuple[int, int]) -> Mapping[str, SystemEntry]:  # noqa: ARG001 part of the key
-    file = read_yaml(path)
-    return validate(SystemsFile, file.data, file.place).systems
+    return _entries(read_yaml(beside if beside.is_file() else shipped_configs() / "systems.yaml"))
 
 
 def _written_out(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ class _StrictLoader(_Base):  # type: ignore[misc]
         return mapping
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class YamlFile:
-    """A YAML mapping with the line of each of its keys.
+    """A YAML mapping with the line of each of its keys. Compared by identity: `read_yaml` gives the same one for the same text.
 
     Attributes:
         path: As the user named it, for messages.
@@ -98,7 +99,7 @@ def _first_key(node: Any, dotted: str) -> tuple[str, str]:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a YAML file whose top level is a mapping.
+    """Read a YAML file whose top level is a mapping. What was read before, and is the same text still, is not parsed again.
 
     Raises:
         ConfigError: the file cannot be read, is no YAML, holds a key twice, or is no mapping.
@@ -107,6 +108,12 @@ def read_yaml(path: Path) -> YamlFile:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return _parsed(str(path), text)
+
+
+@lru_cache(maxsize=256)
+def _parsed(path: str, text: str) -> YamlFile:
+    """Raises: ConfigError: see `read_yaml`."""
     lines: dict[Path_, int] = {}
     loader = _StrictLoader(text)
     try:
@@ -122,7 +129,7 @@ def read_yaml(path: Path) -> YamlFile:
     if not isinstance(data, dict):
         found = "nothing" if data is None else type(data).__name__
         raise ConfigError(f"{path}: expected a mapping of keys at the top level, found {found}")
-    return YamlFile(str(path), data, lines)
+    return YamlFile(path, data, lines)
 
 
 def _collect_lines(node: yaml.Node | None, at: Path_, lines: dict[Path_, int]) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from rerankbench import records
-from rerankbench.config import fingerprint, read_yaml, validate
+from rerankbench.config import YamlFile, fingerprint, read_yaml, validate
 from rerankbench.errors import ConfigError, nearest
 from rerankbench.prompts.check import check
 from rerankbench.prompts.schema import ForEachDocument, Kind, PromptFile
@@ -45,18 +44,13 @@ def load(name: str) -> Prompt:
             raise ConfigError(
                 f"There is no prompt {name!r}. {nearest(name, names())}", hint="A prompt of your own is named by its YAML file."
             )
-        return _packaged(name)
-    return _read(path)
+        path = _HERE / f"{name}.yaml"
+    return _checked(read_yaml(path))
 
 
-@functools.cache
-def _packaged(name: str) -> Prompt:
-    """A prompt that comes with rerankbench: read once a process, and never changed."""
-    return _read(_HERE / f"{name}.yaml")
-
-
-def _read(path: Path) -> Prompt:
-    file = read_yaml(path)
+@lru_cache(maxsize=128)
+def _checked(file: YamlFile) -> Prompt:
+    """A plan asks for the prompts of every cell: each is checked once."""
     prompt = Prompt(validate(PromptFile, file.data, file.place))
     check(prompt.file, file)
     return prompt

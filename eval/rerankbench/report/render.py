@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping
 
 from rerankbench.errors import UsageError, nearest
 from rerankbench.report.data import render_csv, to_json
+from rerankbench.report.html import render_html
 from rerankbench.report.latex import render_latex
 from rerankbench.report.markdown import render_markdown
 from rerankbench.report.table import Table
 from rerankbench.report.text import Shape
 
-SUFFIXES: Mapping[str, str] = {"markdown": ".md", "csv": ".csv", "latex": ".tex", "json": ".json"}
+SUFFIXES: Mapping[str, str] = {"markdown": ".md", "csv": ".csv", "latex": ".tex", "html": ".html", "json": ".json"}
 """Format → the suffix of its file."""
 
 
-def render(table: Table, format_: str, shape: Shape = "paper") -> str:
+def render(table: Table, format_: str, shape: Shape = "paper", *, base: str | None = None) -> str:
     """The table as the text of a file; CSV and JSON hold every cell and know no shape.
+
+    Args:
+        base: The folder of runs as a URL from where the file will lie, for a format with links; None links nothing.
 
     Raises:
         UsageError: the format is unknown.
@@ -25,6 +29,7 @@ def render(table: Table, format_: str, shape: Shape = "paper") -> str:
         "markdown": lambda: render_markdown(table, shape),
         "csv": lambda: render_csv(table),
         "latex": lambda: render_latex(table, shape),
+        "html": lambda: render_html(table, shape, base=base),
         "json": lambda: _json(table),
     }
     if format_ not in writers:
