@@ -6,6 +6,7 @@ of which revision of the data is said under the table.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -115,8 +116,8 @@ class _Line:
         """What makes the results, by mteb's own command line."""
         folder = f"{self.places.runs.name}/{WRITTEN}"
         file = self.asked.file
-        what = f"-t {' '.join(file.tasks)}" if file.tasks else f"-b '{file.benchmark}'"
-        made = f"pip install mteb; mteb run -m {self.system.model} {what} --output-folder {folder}"
+        what = ["-t", *file.tasks] if file.tasks else ["-b", file.benchmark]
+        made = f"pip install mteb; {shlex.join(['mteb', 'run', '-m', self.system.model, *what, '--output-folder', folder])}"
         return made if self.system.has_instructions else f"{made}; or clone embeddings-benchmark/results as {folder}: MTEB publishes many"
 
     def _not_judged(self, score: Score, task: mteb.Task) -> str:
