@@ -65,6 +65,11 @@ def test_the_hint_is_a_command_of_mteb_that_fills_the_folder_of_runs(tmp_path: P
     assert "mteb run -m E2Rank-0.6B-no-stage1" in ablation.hint
 
 
+def test_tasks_that_are_named_are_the_ones_that_the_hint_runs(tmp_path: Path) -> None:
+    asked = _own(tmp_path, f'benchmark: "{V2}"\ntasks: [SciFact, DBPedia]\nsystems: [E2Rank-0.6B]\n')
+    assert "mteb run -m Alibaba-NLP/E2Rank-0.6B -t SciFact DBPedia --output-folder" in _table(asked, tmp_path).missing()[0].hint
+
+
 def test_table_4_averages_by_type_and_over_all_datasets(tmp_path: Path) -> None:
     folder, tasks = _folder(tmp_path), mteb.load().tasks_of(V1)
     by_type = {"Retrieval": 0.5174, "Reranking": 0.56, "Clustering": 0.4, "PairClassification": 0.8, "Classification": 0.7, "STS": 0.8}
@@ -179,6 +184,13 @@ def test_damaged_and_contradicting_results_fill_no_cell_and_name_no_place_of_thi
     assert "2 revisions of Alibaba-NLP/E2Rank-0.6B: rev1 (2 tasks), rev2 (1 tasks)" in two.reason
     named = _shipped("table15", "systems.1.revision=rev2")
     assert _cells(_table(named, tmp_path))["E2Rank-0.6B", "stage2", "ArguAna"].value == 0.6
+
+
+def test_another_model_under_the_name_of_a_system_is_not_compared(tmp_path: Path) -> None:
+    write_benchmark(_folder(tmp_path, "org__m"), ["ArguAna"], 0.5056)
+    asked = _own(tmp_path, f'benchmark: "{V2}"\ntable: 15\nsystems: [{{base: E2Rank-0.6B, model: org/m, instructions: true}}]\n')
+    cell = _cells(_table(asked, tmp_path))["E2Rank-0.6B", "stage2", "ArguAna"]
+    assert (cell.verdict, cell.not_judged) == (None, "another model than the paper's: org/m")
 
 
 def test_results_may_lie_in_a_folder_that_is_named(tmp_path: Path) -> None:

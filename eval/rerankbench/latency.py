@@ -110,30 +110,30 @@ def timed_run(result: Result, experiment: Experiment, runs: Path) -> Timed:
     if refused:
         return Timed(result, _without_value(cell, Status.REFUSED, refused, "rerankbench run without --cache, into another --runs"))
     try:
-        spans, ranked = read_spans(result.folder), read_rankings(result.folder)
-        times = tuple(query_times(spans, [r.ranking.query_id for r in ranked]))
+        return _measured(result, cell, result.folder, result.manifest, experiment)
     except MeasureError as error:
         hint = f"rerankbench run {experiment.name} with another --runs: batch_queries: 1 ranks them anew"
         return Timed(result, _without_value(cell, Status.REFUSED, error.message, hint))
     except RerankbenchError as error:
         hint = error.hint or f"Delete the run and run it again: {cell.run}"
         return Timed(result, _without_value(cell, Status.FAILED, error.message.replace(str(runs), runs.name), hint))
+
+
+def _measured(result: Result, cell: Cell, folder: Path, manifest: Mapping[str, Any], experiment: Experiment) -> Timed:
+    """Raises: MeasureError, DataError, StoreError: its spans are not those of queries that were ranked alone."""
+    spans, ranked = read_spans(folder), read_rankings(folder)
+    times = tuple(query_times(spans, [r.ranking.query_id for r in ranked]))
     calls = [call for r in ranked for call in r.calls]
-    flaws = tuple(_flaws(result.manifest))
-    return Timed(
-        result,
-        replace(
-            cell,
-            queries=len(times),
-            resumed=False,  # its mark speaks of the seconds of all queries together
-            notes=(_setting(result.manifest, cell.hardware), *flaws),
-            not_judged=_not_judged(result, experiment, flaws) if experiment.file.table is not None else "",
-        ),
-        times,
-        (sum(c.prompt_tokens for c in calls), sum(c.completion_tokens for c in calls)),
-        any(span.warmup for span in spans),
-        flaws,
+    flaws = tuple(_flaws(manifest))
+    made = replace(
+        cell,
+        queries=len(times),
+        resumed=False,  # its mark speaks of the seconds of all queries together
+        notes=(_setting(manifest, cell.hardware), *flaws),
+        not_judged=_not_judged(result, experiment, flaws) if experiment.file.table is not None else "",
     )
+    tokens = sum(c.prompt_tokens for c in calls), sum(c.completion_tokens for c in calls)
+    return Timed(result, made, times, tokens, any(span.warmup for span in spans), flaws)
 
 
 def _without_value(cell: Cell, status: Status, reason: str, hint: str) -> Cell:

@@ -6,6 +6,7 @@ of which revision of the data is said under the table.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -62,7 +63,7 @@ class _Line:
     results: ModelResults | RerankbenchError
     tasks: Mapping[str, mteb.Task]
     places: Places
-    benchmark: str
+    asked: MtebTable
 
     @cached_property
     def scores(self) -> Mapping[str, Score | RerankbenchError]:
@@ -88,6 +89,7 @@ class _Line:
             Status.DONE,
             score.value,
             variant=self.row.variant,
+            other_model=self.system.model if self.system.stands_in else "",
             notes=tuple(_drift(score, self.tasks[name])),
             not_judged=self._not_judged(score, self.tasks[name]),
         )
@@ -113,7 +115,9 @@ class _Line:
     def _command(self) -> str:
         """What makes the results, by mteb's own command line."""
         folder = f"{self.places.runs.name}/{WRITTEN}"
-        made = f"pip install mteb; mteb run -m {self.system.model} -b '{self.benchmark}' --output-folder {folder}"
+        file = self.asked.file
+        what = ["-t", *file.tasks] if file.tasks else ["-b", file.benchmark]
+        made = f"pip install mteb; {shlex.join(['mteb', 'run', '-m', self.system.model, *what, '--output-folder', folder])}"
         return made if self.system.has_instructions else f"{made}; or clone embeddings-benchmark/results as {folder}: MTEB publishes many"
 
     def _not_judged(self, score: Score, task: mteb.Task) -> str:
@@ -135,7 +139,7 @@ def mteb_table(asked: MtebTable, places: Places) -> Table:
     tasks = _tasks(asked)
     paper = load_paper().table(str(asked.file.table)) if asked.file.table is not None else None
     rows = [(system, _row_of(system, paper, asked)) for system in asked.systems]
-    lines = [_Line(s, row, _results(s, asked, places), tasks, places, asked.file.benchmark) for s, row in rows]
+    lines = [_Line(s, row, _results(s, asked, places), tasks, places, asked) for s, row in rows]
     table = _task_by_task(lines, asked) if paper is None or asked.file.tasks else _in_the_papers_layout(lines, paper, asked)
     return replace(table, context=tuple(_context(lines, asked)), notes=(*table.notes, *filter(None, map(_about, lines))))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,5 +74,8 @@ def test_user_text_is_escaped_in_every_format(call: Caller, tmp_path: Path) -> N
     (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
     assert call("report", "own.yaml").code == 4
     written = {name.rpartition("/")[2]: content.decode() for name, content in files_below(tmp_path / "reports").items()}
-    assert not any(tag in written["table.md"] for tag in ("<b>", "<i>", "<u>", "T_1|x"))
+    command = "`pip install mteb; mteb run -m org/m -t '<i>T_1|x' --output-folder runs/mteb_results"
+    assert command in written["table.md"]  # as code, and quoted for a shell
+    rest = re.sub("`.*?`", "", written["table.md"])
+    assert not any(tag in rest for tag in ("<b>", "<i>", "<u>", "T_1|x"))
     assert r"T\_1" in written["table.tex"]

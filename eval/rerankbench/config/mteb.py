@@ -70,6 +70,7 @@ class MtebSystem:
 
     Attributes:
         model: Its name on the hub; empty where no checkpoint is known.
+        stands_in: Whether that is another one than `systems.yaml` names for the system.
     """
 
     name: str
@@ -77,6 +78,7 @@ class MtebSystem:
     revision: str
     has_instructions: bool
     weights: Weights
+    stands_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,9 +139,10 @@ def _system(entry: MtebEntry, known: Mapping[str, System], place: Place) -> Mteb
         raise ConfigError(f"{place(('base',))}: there is no system {entry.base!r}. {nearest(entry.base, known)}")
     base = known.get(entry.base)
     weights = base.weights if base else Weights()
-    model = entry.model or (str(getattr(base.engine.options, "model", "")) if base and base.engine else "")
+    named = str(getattr(base.engine.options, "model", "")) if base and base.engine else ""
+    model = entry.model or named
     if not name:
         raise ConfigError(f"{place(())}: a system needs a 'name', or a 'base' to take its name from")
     if not model and weights.status != "unavailable":
         raise ConfigError(f"{place(())}: {name!r} needs the name of its 'model' on the hub, or a 'base' whose engine has one")
-    return MtebSystem(name, model, entry.revision, entry.instructions, weights)
+    return MtebSystem(name, model, entry.revision, entry.instructions, weights, stands_in=bool(named) and model != named)
