@@ -63,7 +63,7 @@ def test_our_value_has_its_interval_and_its_verdict() -> None:
         "The paper's values: its Table 2, column BEIR Avg."
         " Error bars: 95 % interval of the average, its members taken as independent. = equal to the paper as printed; ≠ different."
     )
-    assert figure.x_label == "nDCG@10, Avg."
+    assert figure.x_label == "nDCG@10, BEIR Avg."
 
 
 def test_the_best_may_come_first_by_our_value_else_by_the_papers() -> None:
