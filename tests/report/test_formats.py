@@ -144,13 +144,15 @@ def test_latex_compiles_as_it_stands(tmp_path: Path, shape: Shape) -> None:
     engine = next(filter(None, map(shutil.which, ("pdflatex", "lualatex", "xelatex", "tectonic"))), None)
     if engine is None:
         pytest.skip("no LaTeX is installed: install pdflatex or tectonic to compile the tables")
-    tables = (nasty_table(), paper_table(load(), "1", []), paper_table(load(), "2", []))
+    wide = [done("ReasonIR", column.name, 0.5, interval=(0.4, 0.6)) for column in load().columns("3") if column.name != "bright-avg"]
+    tables = (nasty_table(), paper_table(load(), "1", []), paper_table(load(), "3", wide))
     body = "".join(render(table, "latex", shape) for table in tables)
-    document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"
+    document = rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "t.tex").write_text(document, encoding="ascii")
     options = [] if engine.endswith("tectonic") else ["-interaction=nonstopmode", "-halt-on-error"]
     ended = subprocess.run([engine, *options, "t.tex"], cwd=tmp_path, capture_output=True, check=False, timeout=120)
     assert ended.returncode == 0, ended.stdout[-2000:].decode(errors="replace")
+    assert b"Overfull" not in ended.stdout  # nothing sticks out of the page
 
 
 def read_csv(table: Table) -> dict[tuple[str, str], dict[str, str]]:

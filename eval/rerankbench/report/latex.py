@@ -1,4 +1,4 @@
-r"""Tables as LaTeX that compiles as it stands between ``\documentclass{article}\usepackage{booktabs}\begin{document}`` and the end.
+r"""Tables as LaTeX that compiles as it stands in an article with the packages booktabs and graphicx.
 
 The output is ASCII: an older engine has no glyph for most of Unicode and stops there.
 """
@@ -13,7 +13,7 @@ from dataclasses import replace
 from rerankbench.report.appendix import Appendix, Note, appendix
 from rerankbench.report.sheet import Sheet, experiment_sheets
 from rerankbench.report.table import Row, Table
-from rerankbench.report.text import Shape, Words, beneath, column_label, counted, legend, row_label, words
+from rerankbench.report.text import INTERVAL, Shape, Words, beneath, column_label, counted, legend, row_label, words
 
 _ASCII = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
@@ -54,23 +54,22 @@ _TINY = r"\scriptsize\setlength{\tabcolsep}{1.5pt}"
 
 
 def render_latex(table: Table, shape: Shape = "paper") -> str:
-    """A table environment with the table and all that is said under it."""
+    """A table environment with the table, then all that is said under it as text, which goes on over pages where a float cannot."""
     under = appendix(table)
     runs = [f"% run: {line}" for line in map(_comment, under.runs)]
     body = [_paper(table, under)] if shape == "paper" else [_sheet(sheet) for sheet in experiment_sheets(table, under)]
     lines = [
-        r"% Needs \usepackage{booktabs}.",
+        r"% Needs \usepackage{booktabs,graphicx}.",
         *runs,
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escape(table.title)}}}",
         _SMALL if len(table.columns) <= _MANY or shape == "experiment" else _TINY,
         "\n\\par\\medskip\n".join(body),
-        r"\par\medskip",
-        r"\begin{minipage}{\linewidth}\footnotesize\raggedright",
-        "\n\n".join(_below(table, under, shape)),
-        r"\end{minipage}",
         r"\end{table}",
+        r"{\footnotesize\raggedright\setlength{\parindent}{0pt}%",
+        "\n\n".join(_below(table, under, shape)),
+        r"\par}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -139,8 +138,19 @@ def _block(table: Table, under: Appendix) -> str:
 def _paper_row(row: Row, said: Sequence[Words], marks: Sequence[str]) -> Iterator[str]:
     ours = [_ours(w, row.cells[c].members, mark) for c, (w, mark) in enumerate(zip(said, marks, strict=True))]
     yield _row([escape(row_label(row)), *ours])
-    for heading, texts in beneath(said):
-        yield _row([rf"\quad\textit{{{escape(heading)}}}", *(_small(text) if text else "" for text in texts)])
+    for heading, texts in _narrow(beneath(said)):
+        yield _row([rf"\quad\textit{{{escape(heading)}}}", *(_slanted(text) if text else "" for text in texts)])
+
+
+def _narrow(lines: Sequence[tuple[str, list[str]]]) -> Iterator[tuple[str, list[str]]]:
+    """The lines under a row with each interval in two, low and high, so that a column is no wider than a number."""
+    for heading, texts in lines:
+        ends = [text.partition("–") for text in texts]
+        if heading != INTERVAL:
+            yield heading, texts
+            continue
+        yield f"{heading} from", [low for low, _, _ in ends]
+        yield "to", [high for _, _, high in ends]
 
 
 def _ours(said: Words, members: tuple[int, int] | None, emphasis: str = "") -> str:
@@ -152,10 +162,9 @@ def _ours(said: Words, members: tuple[int, int] | None, emphasis: str = "") -> s
     return value + (rf"\textsuperscript{{{escape(raised)}}}" if raised else "")
 
 
-def _small(text: str) -> str:
-    """A number, a difference or an interval, set smaller than ours."""
-    signed = f"${text}$" if text[0] in "+-" else escape(text)
-    return rf"{{\footnotesize\textit{{{signed}}}}}"
+def _slanted(text: str) -> str:
+    """A number under ours."""
+    return f"${text}$" if text[0] in "+-" else rf"\textit{{{escape(text)}}}"
 
 
 def _sheet(sheet: Sheet) -> str:
@@ -165,8 +174,9 @@ def _sheet(sheet: Sheet) -> str:
 
 
 def _tabular(numbers: int, lines: Sequence[str]) -> str:
-    """One column of text and so many of numbers."""
-    return "\n".join([rf"\begin{{tabular}}{{l{'r' * numbers}}}", r"\toprule", *lines, r"\bottomrule", r"\end{tabular}"])
+    """One column of text and so many of numbers, scaled down where a page is too narrow for it."""
+    whole = [rf"\begin{{tabular}}{{l{'r' * numbers}}}", r"\toprule", *lines, r"\bottomrule", r"\end{tabular}"]
+    return "\n".join([r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", *whole, "}"])
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -186,5 +196,5 @@ def _below(table: Table, under: Appendix, shape: Shape) -> Iterator[str]:
 
 
 def _note(note: Note) -> str:
-    hint = f" To get it: {note.hint}." if note.hint else ""
+    hint = f" To get it: {note.hint.rstrip('.')}." if note.hint else ""
     return escape(f"[{note.number}] {counted(note)}: {note.text} ({'; '.join(note.where)}).{hint}")

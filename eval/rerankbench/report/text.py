@@ -26,6 +26,9 @@ MARKS: Mapping[Verdict | None, str] = {
 }
 """Verdict → the sign behind our number; None is a comparison that was refused."""
 
+INTERVAL = "95 %"
+"""Heads the line of intervals under a row."""
+
 BETTER, WORSE = "▲", "▼"
 """Significantly better, worse than the default of its sweep."""
 
@@ -93,7 +96,7 @@ def beneath(said: Sequence[Words]) -> list[tuple[str, list[str]]]:
     lines = [
         ("paper", [w.paper for w in said]),
         ("difference", [w.difference for w in said]),
-        ("95 %", [w.interval for w in said]),
+        (INTERVAL, [w.interval for w in said]),
         ("repeats", [w.spread for w in said]),
     ]
     return [(heading, texts) for heading, texts in lines if any(texts)]
