@@ -12,7 +12,7 @@ VLLM_VENV := .venv-vllm
 VLLM_PIP := $(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo reproduce-table1 first-stages untrained-embedder env test test-vllm check bench bench-engines format clean
+.PHONY: help demo reproduce-all reproduce-table1 first-stages untrained-embedder env test test-vllm check bench bench-engines format clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -35,6 +35,9 @@ reproduce-table%: $(VENV)/.extras-$(EXTRAS)
 reproduce-figure%: $(VENV)/.extras-$(EXTRAS),figures
 	$(BIN)/rerankbench run figure$* $(MIRROR) || test $$? -eq 4
 	$(BIN)/rerankbench report figure$* $(MIRROR)
+
+reproduce-all: $(VENV)/.extras-hub,figures  ## Every table and figure of the paper with what is at hand, and one line that counts the verdicts; DATA=DIR
+	$(BIN)/rerankbench reproduce $(MIRROR)
 
 # One table cannot hold all: Table 21's first stages on TREC DL, BM25 on BEIR, ReasonIR on BRIGHT.
 first-stages: $(VENV)/.extras-hub,figures  ## Every first stage on every benchmark at hand: scores, ceilings, gains; DATA=DIR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,17 +47,16 @@ def reproduce(
 
         rerankbench reproduce table1 figure1b --data DIR --no-rank --json
     """
-    chosen = names or shipped()
     planner = open_planner(data, runs)
-    made = [_made(name, planner, runs, reports, cache, rank=rank) for name in chosen]
+    made = [_made(name, planner, runs, reports, cache, rank=rank) for name in names or shipped()]
     if as_json:
-        print_json({"tables": [{**asdict(counts), "files": files} for counts, files, _ in made], "summary": asdict(_total(made))})
+        print_json({"made": [one.data() for one in made], "summary": asdict(_total(made)), "complete": _complete(made)})
     else:
         _print(made)
-    undrawn = next((problem for _, _, problem in made if problem is not None), None)
+    undrawn = next((one.undrawn for one in made if one.undrawn is not None), None)
     if undrawn is not None:
         raise undrawn
-    raise typer.Exit(0 if _total(made).complete else INCOMPLETE)
+    raise typer.Exit(0 if _complete(made) else INCOMPLETE)
 
 
 def shipped() -> list[str]:
@@ -70,8 +69,27 @@ def shipped() -> list[str]:
     return sorted(tables, key=lambda name: int(name.removeprefix("table"))) + sorted(figures)
 
 
-Made = tuple["Counts", list[str], MissingExtra | None]
-"""What a table counts, its files, and what is missing to draw its figure."""
+@dataclass(frozen=True)
+class Made:
+    """What came of one configuration.
+
+    Attributes:
+        counts: Of its table.
+        is_figure: Whether it is there for its figure; its table then repeats cells of others, and counts in no sum.
+        absent_marks: Marks of the figure without a value of ours.
+        undrawn: What is missing to draw the figure.
+    """
+
+    counts: Counts
+    files: tuple[Path, ...]
+    is_figure: bool = False
+    absent_marks: int = 0
+    undrawn: MissingExtra | None = None
+
+    def data(self) -> dict[str, object]:
+        """For programs."""
+        files = [str(path) for path in self.files]
+        return {**asdict(self.counts), "is_figure": self.is_figure, "absent_marks": self.absent_marks, "files": files}
 
 
 def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | None, *, rank: bool) -> Made:
@@ -82,7 +100,7 @@ def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | 
     mteb = open_mteb(name, None, "", unused={})
     if mteb is not None:
         report = read_mteb(mteb, str(planner.benchmarks.mirror or "") or None, runs)
-        return counts(mteb.name, report.table), [str(path) for path in write_table(report, reports / mteb.name, runs)], None
+        return Made(counts(mteb.name, report.table), tuple(write_table(report, reports / mteb.name, runs)))
     experiment = open_experiment(name, None, "", "")
     results = _results(experiment, planner, cache, rank=rank)
     report = report_of(experiment, results, runs)
@@ -94,7 +112,8 @@ def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | 
         files += write_figure(figure, folder) if figure else []
     except MissingExtra as error:
         undrawn = error  # the tables come first
-    return counts(experiment.name, report.table), [str(path) for path in files], undrawn
+    absent = len(figure.missing()) if figure else 0
+    return Made(counts(experiment.name, report.table), tuple(files), figure is not None, absent, undrawn)
 
 
 def _results(experiment: Experiment, planner: Planner, cache: Path | None, *, rank: bool) -> list[Result]:
@@ -116,22 +135,33 @@ def _results(experiment: Experiment, planner: Planner, cache: Path | None, *, ra
 
 
 def _total(made: Sequence[Made]) -> Counts:
+    """Of the tables: a figure's cells are theirs."""
     from rerankbench.report.summary import total
 
-    return total([counts for counts, _, _ in made])
+    return total([one.counts for one in made if not one.is_figure])
+
+
+def _complete(made: Sequence[Made]) -> bool:
+    return all(one.counts.complete and not one.absent_marks for one in made)
 
 
 def _print(made: Sequence[Made]) -> None:
     from rerankbench.report.summary import SHOWN
 
     headings = ("cells", *(verdict.value for verdict in SHOWN), "not compared")
-    rows = [[counts.name, *map(str, (counts.cells, *counts.verdicts, counts.not_compared)), _folder(files)] for counts, files, _ in made]
+    rows = [[one.counts.name, *_numbers(one), str(one.files[0].parent)] for one in made]
     print_table(("", *headings, "written to"), rows, right=headings)
-    whole = _total(made)
-    typer.echo(f"{len(made)} tables and figures, {whole.cells} cells: {whole.line}")
-    if not whole.complete:
+    whole, figures = _total(made), sum(one.is_figure for one in made)
+    tables = f"{len(made) - figures} {'table' if len(made) - figures == 1 else 'tables'}"
+    drawn = f" and {figures} {'figure' if figures == 1 else 'figures'}" if figures else ""
+    typer.echo(f"{tables}{drawn}, {whole.cells} cells: {whole.line}")
+    if not _complete(made):
         typer.echo(f"{whole.missing} cells have no number here. Each table says why, and how to get it.")
 
 
-def _folder(files: Sequence[str]) -> str:
-    return str(Path(files[0]).parent) if files else ""
+def _numbers(one: Made) -> list[str]:
+    """What a row says; of a figure only how many of its marks are missing, for its cells are counted with the tables."""
+    if one.is_figure:
+        return ["", "", "", "", str(one.absent_marks), ""]
+    counts = one.counts
+    return [str(number) for number in (counts.cells, *counts.verdicts, counts.not_compared)]
