@@ -293,10 +293,10 @@ def _kept(result: Result, manifest: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _tests_in_words(experiment: Experiment) -> list[str]:
-    how = f"paired randomisation test, 10,000 draws, seed 0, p ≤ {ALPHA} after Holm's correction over a column"
+    how = f"paired randomisation test, 10,000 draws, seed 0, p ≤ {ALPHA} after Holm's correction over"
     return {
-        "letters": [f"letters: the rows that a number is significantly better than; {how}"],
-        "default": [f"▲ ▼: significantly better, worse than the system's own default on the same queries; {how}"],
+        "letters": [f"letters: the rows that a number is significantly better than; {how} a column's pairs"],
+        "default": [f"▲ ▼: significantly better, worse than the system's own default on the same queries; {how} that system's variants"],
         "none": [],
     }[_significance(experiment)]
 

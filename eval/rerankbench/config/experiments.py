@@ -184,7 +184,7 @@ def _systems(written: ExperimentFile, sweep: Mapping[str, list[Any]], names: Nam
         if not name:
             raise ConfigError(f"{place(())}: a system needs a 'name', or a 'base' to take its name from")
         system = build_system(name, entry, names, place)
-        shared = {key: values for key, values in sweep.items() if system.has_option(key)}
+        shared = {key: values for key, values in sweep.items() if entry.swept and system.has_option(key)}
         idle -= set(shared)
         for variant in variants(system, {**shared, **entry.sweep}, place):
             systems.extend(repeats(variant, entry.repeats, names, place))

@@ -54,6 +54,7 @@ class SystemEntry(Options):
         ranker, engine: ``kind`` and that kind's options. An engine may be the name of one under `engines`.
         first_stages: Of the experiment's first stages, those that this system ranks; all of them where none is named.
         sweep: Dotted key → values; the system becomes one variant a combination.
+        swept: Whether the experiment's own sweep of options is for this system too, where it has them.
         repeats: Runs that share this system's cells, which show their mean and their spread.
         sources: Where each fact of this entry was read; ``[R]`` marks what is recalled and unverified.
     """
@@ -66,6 +67,7 @@ class SystemEntry(Options):
     first_stages: tuple[str, ...] = ()
     repeats: tuple[RepeatEntry, ...] = ()
     sweep: dict[str, list[Any]] = {}
+    swept: bool = True
     note: str = ""
     sources: tuple[str, ...] = ()
 
