@@ -192,7 +192,14 @@ def test_first_stages_are_drawn_beside_each_other(call: Caller, tmp_path: Path) 
     call("run", own)
     reported = call("report", own, "--json")
     assert reported.code == 0
-    assert [Path(f).name for f in reported.data()["files"]] == ["table.md", "table.csv", "table.tex", "table.html", "figure.svg", "figure.png"]
+    assert [Path(f).name for f in reported.data()["files"]] == [
+        "table.md",
+        "table.csv",
+        "table.tex",
+        "table.html",
+        "figure.svg",
+        "figure.png",
+    ]
 
 
 def test_scores_leave_out_what_the_benchmark_excludes_or_say_that_they_cannot(
