@@ -12,7 +12,7 @@ VLLM_VENV := .venv-vllm
 VLLM_PIP := $(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo reproduce-all reproduce-table1 first-stages untrained-embedder env test test-vllm check bench bench-engines format clean
+.PHONY: help demo reproduce-all reproduce-table1 first-stages site untrained-embedder env test test-vllm check bench bench-engines format clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -46,6 +46,10 @@ first-stages: $(VENV)/.extras-hub,figures  ## Every first stage on every benchma
 	  $(BIN)/rerankbench report $$config $(MIRROR) || status=$$?; \
 	done; exit $$status
 
+# Of what is complete: `run` and the targets above make more of it so. Exit code 4 says that tables lack cells, and so does the site.
+site: $(VENV)/.extras-hub,site  ## Pages of every table, run and query, to be opened from disk: reports/site/; DATA=DIR
+	$(BIN)/rerankbench site $(MIRROR) || test $$? -eq 4
+
 untrained-embedder: $(VENV)/.extras-hub,figures,sentence-transformers  ## The E2Rank rule on MiniLM; DATA=DIR, MODEL=DIR for a local copy
 	$(BIN)/rerankbench run untrained-embedder $(MIRROR) $(if $(MODEL),--set engines.minilm.model=$(MODEL))
 	$(BIN)/rerankbench report untrained-embedder $(MIRROR) $(if $(MODEL),--set engines.minilm.model=$(MODEL))
@@ -67,6 +71,7 @@ check: $(VENV)/.test  ## Lint, types, and the test that imports point downwards
 bench: $(VENV)/.test  ## Speed and memory beside what one would use instead; writes reports/bench/
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.first_stages
+	$(BIN)/python -m tests.bench.site
 
 # On a GPU host the same module runs with --device cuda --dtype bfloat16 --shape qwen3-0.6b, qwen3-4b or qwen3-8b.
 bench-engines: $(VENV)/.test $(VLLM_VENV)/.test  ## E2Rank and RankQwen3 on both engines beside plain loops, random weights; about 15 minutes

@@ -9,7 +9,7 @@ import pytest
 
 from rerankbench.errors import StoreError
 from rerankbench.records import Call, Defect, DefectKind, Measurement, Ranked, Ranking, Span
-from rerankbench.store import RunFolder, journal_length, read_manifest, read_measurements, without_measured_times
+from rerankbench.store import RunFolder, journal_length, read_manifest, read_measurements, read_spans, without_measured_times
 
 CONFIG = {"ranker": {"kind": "identity"}, "limit": None}
 
@@ -30,6 +30,13 @@ def test_what_was_appended_comes_back_as_it_was(tmp_path: Path) -> None:
     with RunFolder(tmp_path, CONFIG) as folder:
         assert folder.journal() == [_ranked("1"), _ranked("2"), _ranked("3")]
         assert folder.seconds() == 3.0  # 2 + 1; the warm-up's 9 do not count
+
+
+def test_spans_come_back_as_they_were_measured_with_warm_ups_marked(tmp_path: Path) -> None:
+    _filled(tmp_path)
+    expected = [Span("rank", 0.0, 2.0, ("1", "2")), Span("rank", 2.0, 1.0, ("3",)), Span("rank", 3.0, 9.0, ("3",), warmup=True)]
+    assert read_spans(tmp_path) == expected
+    assert read_spans(tmp_path / "nowhere") == []
 
 
 def test_a_score_that_json_has_not_comes_back_as_it_was(tmp_path: Path) -> None:

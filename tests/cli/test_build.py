@@ -196,6 +196,7 @@ def test_first_stages_are_drawn_beside_each_other(call: Caller, tmp_path: Path) 
         "table.md",
         "table.csv",
         "table.tex",
+        "table.html",
         "figure.svg",
         "figure.pdf",
         "figure.png",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -47,6 +49,16 @@ def test_the_papers_tables_are_there_in_its_order_whatever_is_named_and_what_is_
     assert said["tables"][0]["missing"] == 70  # 7 systems on 10 benchmarks
     assert "Only the order" not in done.err
     assert (tmp_path / "reports" / "site" / "missing.html").is_file()
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_numbers_of_a_reported_html_table_lead_to_their_run_folders(call: Caller, tmp_path: Path) -> None:
+    assert call("report", "demo").code == 0
+    page = tmp_path / "reports" / "demo" / "table.html"
+    links = re.findall(r'class="value" href="([^"]+)"', page.read_text(encoding="utf-8"))
+    assert len(links) == 4
+    assert all((page.parent / unquote(link) / "manifest.json").is_file() for link in links)
+    assert str(tmp_path) not in page.read_text(encoding="utf-8")
 
 
 def test_a_configuration_named_twice_is_shown_once(call: Caller) -> None:

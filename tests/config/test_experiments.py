@@ -94,6 +94,13 @@ def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, text: str, expe
         _load(tmp_path, text)
 
 
+def test_a_file_that_has_changed_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    for title in ("first", "second", "first"):
+        path.write_text(f"title: {title}\nbenchmarks: [mini]\nsystems: [BM25]\n", encoding="utf-8")
+        assert load_experiment(str(path)).file.title == title
+
+
 def test_a_file_that_does_not_exist_names_the_nearest_shipped_one() -> None:
     with pytest.raises(ConfigError, match=r"Did you mean 'table1'"):
         load_experiment("tabel1")

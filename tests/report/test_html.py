@@ -196,8 +196,10 @@ def test_details_tell_all_that_is_known_of_a_cell() -> None:
 
 
 def test_the_letters_and_the_spread_of_a_cell_stand_beside_its_number() -> None:
-    cell = done("S", "dl19", 0.685, letters="ab", repeats=(Repeat("1", 0.6737), Repeat("2", 0.6938)))
-    assert cells(read(experiment_table("t", "T", [Column("dl19", "DL19")], [cell])))[1][1] == "68.50 ab 67.37–69.38 over 2 runs"
+    cell = done("S", "dl19", 0.685, letters="ab", repeats=(Repeat("r1", 0.6737, "dl19/a"), Repeat("r2", 0.6938)))
+    found = read(experiment_table("t", "T", [Column("dl19", "DL19")], [cell]), base="runs")
+    assert cells(found)[1][1] == "68.50 ab 67.37–69.38 over 2 runs r1 r2"
+    assert "runs/dl19/a/" in found.links
 
 
 def test_an_interval_of_negative_numbers_has_a_word_between_them() -> None:

@@ -297,7 +297,7 @@ def test_comparing_counts_wins_and_fills_the_table(opener: Opener, keys: dict[st
     summary = opened.page.locator("#summary").inner_text()
     # BM25 has d1 first, which is the relevant one of "<q>/2": equal there; worse on q1 and Q1.
     assert "2 queries" in summary.split("B better")[1].split("equal")[0]
-    assert "1 queries" in summary.split("equal")[1].split("A better")[0]
+    assert "1 query" in summary.split("equal")[1].split("A better")[0]
     assert "0 queries" in summary.split("A better")[1]
     assert _column(opened, 4, "#queries") == ["100.00", "100.00", "100.00", ""]
     assert opened.page.locator("#drawing svg path[aria-roledescription=point]").count() == 3

@@ -227,6 +227,23 @@ def test_the_same_runs_give_the_same_bytes(made: Made, tmp_path: Path) -> None:
     assert files == {path.relative_to(made.root): path.read_bytes() for path in made.root.rglob("*") if path.is_file()}
 
 
+def test_a_rerank_that_changed_nothing_is_said_to_be_one(made: Made, pages: dict[str, Page], tmp_path: Path) -> None:
+    data, runs = tmp_path / "data", tmp_path / "runs"
+    configuration = write_configuration(data)
+    experiment = json.loads(configuration.read_bytes())
+    (bm25,) = (made.runs / "nasty" / "own").glob("BM25-*")
+    (data / "noop.txt").write_bytes((bm25 / "run.trec").read_bytes())
+    experiment["systems"] = [{"name": "noop", "ranker": {"kind": "run", "file": str(data / "noop.txt")}}]
+    configuration.write_text(json.dumps(experiment), encoding="utf-8")
+    build(run(configuration, runs), runs, tmp_path / "out")
+    (page,) = (tmp_path / "out" / "runs").iterdir()
+    assert "its order is the first stage's own for every query" in Page(page.read_text(encoding="utf-8")).text
+    (oracle,) = [" ".join(page.text.split()) for path, page in pages.items() if path.startswith("runs/nasty.own.oracle")]
+    # "<q>/2" has its relevant document first already, and "unjudged" has none
+    assert "The first stage's own order stands in 2 of 4 queries." in oracle
+    assert "own for every query" not in oracle
+
+
 def test_two_configurations_share_their_runs(made: Made, tmp_path: Path) -> None:
     other = run(write_configuration(tmp_path / "data", title="Other"), tmp_path / "runs")
     first = contents(other, tmp_path / "runs")

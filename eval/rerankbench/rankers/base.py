@@ -37,7 +37,7 @@ class BaseRanker:
     @classmethod
     def provenance(cls, options: object, benchmark: str) -> Mapping[str, str]:  # noqa: ARG003 the contract of all rankers
         """The hash of the class's own code, so that a run made before an edit is never taken for one made after it."""
-        return {"code_sha256": _code_sha256(cls)}
+        return {"code_sha256": _code_sha256(cls)}  # type: ignore[arg-type]  # mypy takes no class for hashable
 
     @classmethod
     def workload(cls, options: object, lists: Sequence[CandidateList]) -> Workload:  # noqa: ARG003 the contract of all rankers

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from rerankbench.reference.verdict import Verdict, as_printed
+from rerankbench.reference.verdict import Verdict, as_printed, percent
 from rerankbench.report.appendix import Appendix, Note, appendix
 from rerankbench.report.cells import Cell
 from rerankbench.report.sheet import experiment_sheets
@@ -46,6 +46,7 @@ class CellView:
         kind: The verdict as a class name: ``match``, ``close``, ``different``, ``refused``, ``missing`` or ``plain``.
         sort: What a column is sorted by: the value with all its digits, empty where there is none.
         href: The run; empty where there is none to go to.
+        repeats: Label, value and run of each of several runs that share the cell.
         facts: Name and value of all that is known of the cell.
     """
 
@@ -57,6 +58,7 @@ class CellView:
     spread: str
     letters: str
     href: str
+    repeats: tuple[tuple[str, str, str], ...]
     facts: tuple[tuple[str, str], ...]
 
 
@@ -225,6 +227,7 @@ def _view(row: Row, cell: Cell, column: Column, said: Words, *, link: RunLink, e
         spread=_spread(cell, column),
         letters=cell.letters,
         href=link(cell),
+        repeats=tuple(_repeats(cell, column, link)),
         facts=(place, *cell_facts(cell, column)),
     )
 
@@ -240,6 +243,12 @@ def _spread(cell: Cell, column: Column) -> str:
         return ""
     low, high = (as_printed(number, column.decimals) for number in cell.spread_points)
     return f"{low}–{high} over {len(cell.repeats)} runs"
+
+
+def _repeats(cell: Cell, column: Column, link: RunLink) -> Iterator[tuple[str, str, str]]:
+    for repeat in cell.repeats:
+        value = percent(repeat.value) if cell.unit == "percent" else repeat.value
+        yield repeat.label, as_printed(value, column.decimals), link(replace(cell, run=repeat.run))
 
 
 def _against(cell: Cell, column: Column) -> str:

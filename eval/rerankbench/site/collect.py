@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
-from rerankbench.config import Experiment, fingerprint
+from rerankbench.config import Experiment, fingerprint, shipped_configs
 from rerankbench.experiment import Laboratory, Result
 from rerankbench.manifest import environment
 from rerankbench.plan import Cell, Planner
@@ -59,7 +60,7 @@ def collect(sources: Iterable[tuple[Experiment, Planner]], runs: Path) -> Conten
         report = report_of(experiment, results, runs)
         page = f"tables/{pages.of(experiment.name)}.html"
         description = experiment.file.description.strip()
-        tables.append(ShownTable(experiment.name, description, page, _portable_table(report.table), report.shape))
+        tables.append(ShownTable(experiment.name, _called(experiment), description, page, _portable_table(report.table), report.shape))
         for result in results:
             if result.manifest is not None:
                 _gather(lists, result, experiment, planner, page)
@@ -74,13 +75,18 @@ def _gather(lists: dict[str, _List], result: Result, experiment: Experiment, pla
     if key not in lists:
         lists[key] = _List(result.cell, title_of(result.cell.benchmark, experiment), planner, _of_cell(result.cell, experiment, planner))
     system, benchmark = result.cell.system.name, result.cell.benchmark
-    run = lists[key].runs.setdefault(
-        manifest["id"], _Run(result, f"rerankbench run {experiment.name} --systems '{system}' --benchmarks {benchmark}")
-    )
+    command = f"rerankbench run {_called(experiment)} --systems {quote(system)} --benchmarks {quote(benchmark)}"
+    run = lists[key].runs.setdefault(manifest["id"], _Run(result, command))
     for measurement in result.measurements:
         run.values.setdefault(measurement.measure, {})[measurement.query_id] = measurement.value
     if page not in run.tables:
         run.tables.append(page)
+
+
+def _called(experiment: Experiment) -> str:
+    """What a command line calls the configuration: a shipped one by its name, one's own by its file."""
+    name = experiment.name if experiment.folder.resolve().is_relative_to(shipped_configs().resolve()) else f"{experiment.name}.yaml"
+    return quote(name)
 
 
 def _of_cell(cell: Cell, experiment: Experiment, planner: Planner) -> ShownList:

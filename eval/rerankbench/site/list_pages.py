@@ -31,7 +31,7 @@ def write(
         store: Where texts go.
         texts: Whether prompts and answers are written.
     """
-    write_page(writer, shown.page, "compare.html", shown=shown, first=_first_choice(shown), cutoff=cutoff(shown.measures[0]))
+    write_page(writer, shown.page, "compare.html", shown=shown, first=_first_choice(shown), qrels=_qrels(shown))
     writer.write(f"{shown.folder}/list.js", provided(f"{shown.folder}/list.js", list_data(shown)))
     pages = _QueryPages(writer, shown, store, SentTexts(shown) if texts else None)
     for number, candidates in enumerate(shown.lists):
@@ -61,10 +61,23 @@ def cutoff(measure: str) -> int:
     return int(found.group(1)) if found else 0
 
 
+def _qrels(shown: ShownList) -> str:
+    """The file of judgements, as the runs' manifests name it."""
+    return next((str(run.manifest["data"]["qrels"]["place"]) for run in shown.runs), "FILE")
+
+
 def _system(run: ShownRun, measures: tuple[str, ...]) -> dict[str, Any]:
     means = [math.fsum(of) / len(of) if (of := list(run.values.get(m, {}).values())) else None for m in measures]
     rounded = [None if value is None else round(value, _DIGITS) for value in means]
-    return {"key": run.name, "label": run.label, "page": run.page, "kind": run.kind, "caveat": run.caveat, "means": rounded}
+    return {
+        "key": run.name,
+        "label": run.label,
+        "page": run.page,
+        "path": run.path,
+        "kind": run.kind,
+        "caveat": run.caveat,
+        "means": rounded,
+    }
 
 
 def _values(shown: ShownList, run: ShownRun, measure: str) -> list[float | None]:

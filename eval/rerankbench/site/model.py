@@ -24,10 +24,12 @@ class ShownTable:
 
     Attributes:
         config: The configuration's name.
+        called: What a command line calls it.
         description: What it says about itself.
     """
 
     config: str
+    called: str
     description: str
     page: str
     table: Table

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from rerankbench.measures.interval import bootstrap_interval
-from rerankbench.records import Ranked
+from rerankbench.records import CandidateList, Ranked
 from rerankbench.reference.verdict import as_printed, mean, percent
 from rerankbench.site.documents import shortened
 from rerankbench.site.folder import Writer
@@ -30,6 +30,7 @@ def write(writer: Writer, contents: Contents, shown: ShownList, run: ShownRun, *
         ranked: Query id → what the run made of it.
         folder: The run's own, for its spans.
     """
+    unchanged = sum(_is_unchanged(candidates, ranked) for candidates in shown.lists)
     tables = [table for table in contents.tables if table.page in run.tables]
     write_page(
         writer,
@@ -40,7 +41,8 @@ def write(writer: Writer, contents: Contents, shown: ShownList, run: ShownRun, *
         tables=tables,
         measures=[_measure(name, of) for name, of in run.values.items()],
         phases=phases(read_spans(folder)),
-        caveats=_caveats(run),
+        caveats=_caveats(run, unchanged, len(shown.lists)),
+        unchanged=unchanged,
         defects=list(_defects(shown, ranked)),
         queries=list(_queries(shown, run, ranked)),
         blocks=_blocks(run),
@@ -53,8 +55,15 @@ def _measure(name: str, of: Mapping[str, float]) -> dict[str, str]:
     return {"name": name, "value": as_printed(percent(mean(values)), 2), "interval": f"{low}–{high}", "queries": str(len(values))}
 
 
-def _caveats(run: ShownRun) -> list[str]:
-    return [*([NOT_TIMED[run.kind]] if run.kind in NOT_TIMED else []), *caveats(run)]
+def _is_unchanged(candidates: CandidateList, ranked: Mapping[str, Ranked]) -> bool:
+    found = ranked.get(candidates.query.id)
+    return found is not None and found.ranking.doc_ids == tuple(document.id for document in candidates.documents)
+
+
+def _caveats(run: ShownRun, unchanged: int, queries: int) -> list[str]:
+    failed = run.kind != "identity" and unchanged == queries
+    said = [*([NOT_TIMED[run.kind]] if run.kind in NOT_TIMED else []), *caveats(run)]
+    return [*said, "its order is the first stage's own for every query: a rerank that failed looks like this"] if failed else said
 
 
 def _defects(shown: ShownList, ranked: Mapping[str, Ranked]) -> Iterator[dict[str, Any]]:

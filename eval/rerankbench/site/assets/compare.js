@@ -8,9 +8,11 @@
   const table = window.rerankbench.tables.get("queries");
   const EQUAL = 1e-6; /* values are stored with six digits */
 
+  const counted = (n) => `${n} ${n === 1 ? "query" : "queries"}`;
   const points = (value) => (100 * value).toFixed(2);
   const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(2)}`;
   const column = (key) => data.values[measures ? data.measures.indexOf(measures.value) : 0][data.systems.findIndex((s) => s.key === key)];
+  const pathOf = (key) => data.systems.find((s) => s.key === key).path;
   const label = (key) => data.systems.find((s) => s.key === key).label;
 
   const spec = (dots, a, b) => () => ({
@@ -57,13 +59,13 @@
       [`A: ${label(a)}`, points(mean(pairs.map(([x]) => x)))],
       [`B: ${label(b)}`, points(mean(pairs.map(([, y]) => y)))],
       ["B − A", signed(mean(differences))],
-      ["B better", `${wins} queries`],
-      ["equal", `${pairs.length - wins - losses} queries`],
-      ["A better", `${losses} queries`],
+      ["B better", counted(wins)],
+      ["equal", counted(pairs.length - wins - losses)],
+      ["A better", counted(losses)],
     ] : [["", "These two share no judged query."]];
     document.getElementById("summary").replaceChildren(
       ...lines.flatMap(([name, value]) => [made("dt", {}, name), made("dd", {}, value)]),
-      made("dt", {}, "significance"), made("dd", {}, made("code", {}, "rerankbench compare"), " tests it"),
+      made("dt", {}, "tested by"), made("dd", {}, made("code", {}, `rerankbench compare ${[a, b].map((key) => `RUNS/${pathOf(key)}`).join(" ")} --qrels ${place.qrels}`)),
     );
   };
 

@@ -23,7 +23,7 @@
       this.rows = this.bodies.flatMap(({ rows }) => rows.filter((row) => !row.classList.contains("group")));
       this.groups = this.bodies.flatMap(({ rows }) => rows.filter((row) => row.classList.contains("group")));
       this.headings.forEach((heading, column) => this.makeButton(heading, column));
-      if (this.rows.length > 3) this.makeTools();
+      if ("filterable" in table.dataset && this.rows.length > 3) this.makeTools();
     }
 
     makeButton(heading, column) {
