@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rerankbench.cli.options import DEFAULT_RUNS, Data, Json, Runs, Set, open_experiment, open_planner
+from rerankbench.cli.options import DEFAULT_RUNS, Data, Json, Runs, Set, open_planner
 from rerankbench.cli.output import print_json
+from rerankbench.cli.reproduce import shipped
 
 if TYPE_CHECKING:
-    from rerankbench.config import Experiment
+    from rerankbench.config import Experiment, MtebTable
     from rerankbench.plan import Planner
     from rerankbench.site import Built
     from rerankbench.site.model import Contents
@@ -23,7 +24,7 @@ _INCOMPLETE = 4
 def site(
     configs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CONFIG]...", help="Configurations besides the paper's tables, which are always there."),
+        typer.Argument(metavar="[CONFIG]...", help="Configurations besides the paper's tables and figures, which are always there."),
     ] = None,
     data: Data = None,
     runs: Runs = DEFAULT_RUNS,
@@ -66,26 +67,19 @@ def site(
 
 def _sources(
     configs: list[str], data: str | None, runs: Path, assignments: list[str] | None, *, only: bool
-) -> Iterator[tuple[Experiment, Planner]]:
+) -> Iterator[tuple[Experiment | MtebTable, Planner]]:
     """Every configuration once, with its planner. All that define no benchmark of their own share one, and the files that it has read."""
-    from rerankbench.config import find_config
+    from rerankbench.config import MtebTable, find_config, load_config
     from rerankbench.errors import UsageError
 
     if only and not configs:
         raise UsageError("--only leaves the paper's tables out, and no CONFIG is named.", hint="Name a CONFIG, e.g. demo.")
     shared = open_planner(data, runs)
-    paths = [] if only else _tables()
+    paths = [] if only else [find_config(name).resolve() for name in shipped()]
     named = {find_config(config).resolve() for config in configs}
     for path in dict.fromkeys([*paths, *(find_config(config).resolve() for config in configs)]):
-        experiment = open_experiment(str(path), assignments if path in named else None, "", "")
-        yield experiment, open_planner(data, runs, experiment) if experiment.file.own_benchmarks else shared
-
-
-def _tables() -> list[Path]:
-    """The shipped configurations of the paper's tables, in its order."""
-    from rerankbench.config import shipped_configs
-
-    return sorted((path.resolve() for path in shipped_configs().glob("table*.yaml")), key=lambda path: (len(path.stem), path.stem))
+        asked = load_config(str(path), (assignments or []) if path in named else [])
+        yield asked, shared if isinstance(asked, MtebTable) or not asked.file.own_benchmarks else open_planner(data, runs, asked)
 
 
 def _said(found: Contents, built: Built) -> dict[str, object]:
@@ -94,7 +88,7 @@ def _said(found: Contents, built: Built) -> dict[str, object]:
     tables = [
         {
             "config": shown.config,
-            "title": shown.table.title,
+            "title": shown.title,
             "page": shown.page,
             "complete": shown.table.exit_code() == 0,
             "missing": len(shown.table.missing()),

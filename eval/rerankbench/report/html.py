@@ -212,7 +212,7 @@ def _sheets(table: Table, under: Appendix, link: RunLink) -> Iterator[GridView]:
         for line, row in zip(sheet.lines, table.rows, strict=True):
             # The interval stands in a column of its own there.
             view = replace(_view(row, line.cell, column, line.said, link=link), interval="")
-            rows.append(RowView(line.label, row.letter, (view,), line.parts))
+            rows.append(RowView(row.label, row.letter, (view,), line.parts))
         yield GridView(sheet.heading, (sheet.measure,), sheet.columns, (("", tuple(rows)),))
 
 

@@ -10,6 +10,7 @@ import orjson
 
 from rerankbench.records import Ranked
 from rerankbench.report.html import stylesheet
+from rerankbench.reporting import write_figure
 from rerankbench.site import list_pages, overview, plot, run_pages
 from rerankbench.site.documents import DocumentFiles
 from rerankbench.site.folder import MARKER, Writer, replaced
@@ -43,12 +44,15 @@ def build_site(contents: Contents, runs: Path, out: Path, *, texts: bool = True)
         texts: Whether documents' texts, prompts and answers are copied into the site; their licences may forbid giving it away then.
 
     Raises:
-        MissingExtra: the plots' library is not installed; nothing was written.
+        MissingExtra: the plots' library, or that of figures, is not installed; nothing was written.
         StoreError: `out` holds something that is no site, or a run folder is damaged.
     """
     libraries = plot.libraries()
     with replaced(out) as writer:
         _assets(writer, libraries)
+        for table in contents.tables:
+            if table.figure is not None:
+                writer.adopt(write_figure(table.figure, writer.root / table.drawn))
         overview.write(writer, contents)
         stores: dict[str, DocumentFiles] = {}
         names = Names()
@@ -60,7 +64,7 @@ def build_site(contents: Contents, runs: Path, out: Path, *, texts: bool = True)
         for store in stores.values():
             store.close()
         (writer.root / MARKER).write_bytes(_marker(contents))
-    incomplete = tuple(shown.config for shown in contents.tables if shown.table.exit_code())
+    incomplete = tuple(shown.config for shown in contents.tables if shown.incomplete)
     return Built(out / "index.html", writer.sizes, incomplete)
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from rerankbench.config import Experiment, fingerprint, shipped_configs
+from rerankbench.config import Experiment, MtebTable, fingerprint, shipped_configs
 from rerankbench.experiment import Laboratory, Result
 from rerankbench.manifest import environment
+from rerankbench.mteb_tables import Places
 from rerankbench.plan import Cell, Planner
 from rerankbench.report import Cell as TableCell
 from rerankbench.report import Row, Table
-from rerankbench.reporting import report_of
+from rerankbench.reporting import Report, figure_of, mteb_report_of, report_of
 from rerankbench.site.model import Contents, ShownList, ShownRun, ShownTable
 from rerankbench.site.names import Names, portable, portable_data
 from rerankbench.tables import title_of
@@ -41,7 +42,7 @@ class _List:
     runs: dict[str, _Run] = field(default_factory=dict)
 
 
-def collect(sources: Iterable[tuple[Experiment, Planner]], runs: Path) -> Contents:
+def collect(sources: Iterable[tuple[Experiment | MtebTable, Planner]], runs: Path) -> Contents:
     """Read what is complete of every configuration.
 
     Args:
@@ -55,16 +56,25 @@ def collect(sources: Iterable[tuple[Experiment, Planner]], runs: Path) -> Conten
     tables: list[ShownTable] = []
     lists: dict[str, _List] = {}
     pages = Names()
-    for experiment, planner in sources:
-        results = Laboratory(planner).stored(planner.plan(experiment), experiment)
-        report = report_of(experiment, results, runs)
-        page = f"tables/{pages.of(experiment.name)}.html"
-        description = experiment.file.description.strip()
-        tables.append(ShownTable(experiment.name, _called(experiment), description, page, _portable_table(report.table), report.shape))
+    for asked, planner in sources:
+        name = pages.of(asked.name)
+        page = f"tables/{name}.html"
+        if isinstance(asked, MtebTable):
+            report = mteb_report_of(asked, Places(runs, planner.benchmarks.mirror))
+            tables.append(_table(asked, page, report))
+            continue
+        results = Laboratory(planner).stored(planner.plan(asked), asked)
+        report = report_of(asked, results, runs)
+        figure = figure_of(asked, report.table, results, runs)
+        tables.append(replace(_table(asked, page, report), figure=figure, drawn=f"figures/{name}" if figure else ""))
         for result in results:
             if result.manifest is not None:
-                _gather(lists, result, experiment, planner, page)
+                _gather(lists, result, asked, planner, page)
     return Contents(tuple(tables), tuple(_shown(lists, runs)), portable_data(environment()))
+
+
+def _table(asked: Experiment | MtebTable, page: str, report: Report) -> ShownTable:
+    return ShownTable(asked.name, _called(asked), asked.file.description.strip(), page, _portable_table(report.table), report.shape)
 
 
 def _gather(lists: dict[str, _List], result: Result, experiment: Experiment, planner: Planner, page: str) -> None:
@@ -83,7 +93,7 @@ def _gather(lists: dict[str, _List], result: Result, experiment: Experiment, pla
         run.tables.append(page)
 
 
-def _called(experiment: Experiment) -> str:
+def _called(experiment: Experiment | MtebTable) -> str:
     """What a command line calls the configuration: a shipped one by its name, one's own by its file."""
     name = experiment.name if experiment.folder.resolve().is_relative_to(shipped_configs().resolve()) else f"{experiment.name}.yaml"
     return quote(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,10 @@ class Writer:
         content = text.encode()
         file.write_bytes(content)
         self.sizes[path] = len(content)
+
+    def adopt(self, files: Iterable[Path]) -> None:
+        """Count files that something else has written into the site."""
+        self.sizes.update({file.relative_to(self.root).as_posix(): file.stat().st_size for file in files})
 
 
 @contextmanager

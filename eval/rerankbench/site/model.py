@@ -16,6 +16,7 @@ from rerankbench.config import System
 from rerankbench.measures.quality import check_measure
 from rerankbench.records import CandidateList, Qrels
 from rerankbench.report import Shape, Table
+from rerankbench.report.marks import Figure
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class ShownTable:
         config: The configuration's name.
         called: What a command line calls it.
         description: What it says about itself.
+        figure: What is drawn of it; the table of a configuration that is there for its figure repeats cells of others.
+        drawn: Where the figure's files lie, ``figure.svg`` among them.
     """
 
     config: str
@@ -34,6 +37,18 @@ class ShownTable:
     page: str
     table: Table
     shape: Shape
+    figure: Figure | None = None
+    drawn: str = ""
+
+    @property
+    def title(self) -> str:
+        """Of the figure where there is one: its table may be a table of the paper's that has a page of its own."""
+        return self.figure.title if self.figure else self.table.title
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the table or the figure lacks a value."""
+        return bool(self.table.exit_code() or (self.figure and self.figure.exit_code()))
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def write(writer: Writer, contents: Contents) -> None:
     lacks = missing(contents.tables)
     summaries = [(shown, counts([shown.table]), len(shown.table.missing()), cells_of(shown.table)) for shown in contents.tables]
     common: Mapping[str, Any] = {"contents": contents, "lacks": lacks}
-    write_page(writer, "index.html", "index.html", summaries=summaries, total=counts(s.table for s in contents.tables), **common)
+    write_page(writer, "index.html", "index.html", summaries=summaries, total=counts(_counted(contents)), **common)
     write_page(writer, "missing.html", "missing.html", **common)
     write_page(writer, "runs.html", "runs.html", rows=_runs(contents), contents=contents)
     drawn = plot.points(contents)
@@ -62,6 +62,11 @@ def write(writer: Writer, contents: Contents) -> None:
     for shown in contents.tables:
         fragment = table_fragment(shown.table, shown.shape, lambda cell: _link(cell, pages))
         write_page(writer, shown.page, "table_page.html", shown=shown, fragment=fragment)
+
+
+def _counted(contents: Contents) -> Iterable[Table]:
+    """The tables whose cells are in no other table: a figure's are."""
+    return (shown.table for shown in contents.tables if shown.figure is None)
 
 
 def counts(tables: Iterable[Table]) -> list[Count]:
