@@ -27,9 +27,14 @@ def test_report_writes_its_files_and_exits_with_4_while_cells_are_missing(call: 
     done = call("report", "table4")
     assert done.code == 4
     assert "Incomplete: 104 of 104 cells have no number." in done.out
-    assert {Path(name).name for name in files_below(tmp_path / "reports" / "table4")} == {"table.md", "table.csv", "table.tex"}
+    assert {Path(name).name for name in files_below(tmp_path / "reports" / "table4")} == {
+        "table.md",
+        "table.csv",
+        "table.tex",
+        "table.html",
+    }
     table = call("report", "table4", "--json").data()
-    assert (table["exit_code"], len(table["cells"]), len(table["files"])) == (4, 104, 3)
+    assert (table["exit_code"], len(table["cells"]), len(table["files"])) == (4, 104, 4)
 
 
 def test_a_table_whose_results_are_all_there_is_done(call: Caller, tmp_path: Path) -> None:

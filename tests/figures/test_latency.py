@@ -67,6 +67,22 @@ def test_values_that_are_no_seconds_are_no_latency() -> None:
     assert figure.panels == [PAPER_PANEL]
 
 
+def test_only_what_the_paper_times_of_a_system_is_shown() -> None:
+    cells = [
+        _seconds("RankQwen3-0.6B", "encode-documents-s", 0.2),
+        _seconds("RankQwen3-0.6B", "others-s", 7.8),
+        _seconds("RankQwen3-0.6B", "overall-s", 8.0),
+        _seconds("E2Rank-0.6B", "others-s", 0.5),
+        _seconds("E2Rank-0.6B", "overall-s", 2.0),
+        _seconds("E2Rank-0.6B", "overall-p50-s", 1.9),
+    ]
+    columns = [*COLUMNS, Column("overall-p50-s", "p50", unit="seconds")]
+    asked = load_experiment("figure1c")
+    figure = latency_of(cast("LatencyChoice", asked.file.figure), asked, experiment_table("t", "t", columns, cells))
+    shown = [(mark.series, mark.part) for mark in figure.of("here, a GPU") if mark.unit == "seconds"]
+    assert shown == [("E2Rank-0.6B", "others-s"), ("E2Rank-0.6B", "overall-s"), ("RankQwen3-0.6B", "overall-s")]
+
+
 def test_ours_have_a_panel_a_device_and_a_speed_up_only_on_one_device() -> None:
     cells = [
         _seconds("E2Rank-0.6B", "overall-s", 2.0),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from laboratory import experiment, run, stored, write_mirror
 from rerankbench.config import Experiment
+from rerankbench.config.schema import ScoresChoice
 from rerankbench.experiment import Result
 from rerankbench.figures import figure_of
+from rerankbench.figures.scores import scores_of
 from rerankbench.report.marks import Figure
 from rerankbench.store import read_rankings
 from rerankbench.tables import table_of
@@ -81,3 +85,12 @@ def test_shorter_lists_are_told_from_the_rank_on_where_they_end(tmp_path: Path) 
     marks = [mark for mark in figure.of("mini", "x: mode listwise") if mark.x is not None]
     assert [(mark.part, mark.queries) for mark in marks] == [("mean score", 4)] * 3 + [("mean score, some queries", 3)] * 2
     assert "Dotted, from rank 4 on: not all lists are that long" in figure.caption
+
+
+def test_runs_that_share_a_place_are_lines_of_their_own(tmp_path: Path) -> None:
+    mirror, runs = write_mirror(tmp_path / "mirror"), tmp_path / "runs"
+    asked = experiment(tmp_path, f"[{MODES}]", "depth: 5\nfigure: {kind: scores}")
+    first, second = run(asked, mirror, runs)
+    repeated = [first, replace(second, cell=first.cell)]
+    figure = scores_of(cast("ScoresChoice", asked.file.figure), asked, repeated, runs)
+    assert figure.series == ["x: mode listwise, run 1", "x: mode listwise, run 2"]

@@ -82,7 +82,8 @@ def test_what_was_tested_against_the_default_is_told_and_the_default_is_marked(t
     mirror = write_mirror(tmp_path / "mirror")
     asked = experiment(tmp_path, f"[BM25, {SYSTEM}]", f"depth: 5\n{KEY}")
     results = run(asked, mirror, tmp_path / "runs")
-    tested = {"documents_in_prompt=1": Significance("x", 0.1, 0.01, True), "documents_in_prompt=3": Significance("x", 0.0, 1.0, False)}
+    better, same = (Significance("x (documents_in_prompt=2)", *rest) for rest in ((0.1, 0.01, True), (0.0, 1.0, False)))
+    tested = {"documents_in_prompt=1": better, "documents_in_prompt=3": same}
     table = _changed(table_of(asked, results, tmp_path / "runs"), lambda cell: replace(cell, against=tested.get(cell.variant)))
     figure = sweep_of(cast("SweepChoice", asked.file.figure), asked, table)
     points = {int(mark.x or 0): mark for mark in figure.marks if mark.part == "point"}

@@ -62,10 +62,12 @@ def _marks(name: str, cell: Cell, column: Column, table: Table) -> Iterator[Mark
 
 def _by_value(marks: Sequence[Mark]) -> tuple[str, ...]:
     """The best first, by our value, else by the paper's; what has neither comes last."""
-    best: dict[str, Decimal | None] = {}
-    for mark in marks:
-        best[mark.series] = mark.y if best.get(mark.series) is None else best[mark.series]
-    return tuple(sorted(best, key=lambda name: -(best[name] if best[name] is not None else Decimal("-Infinity"))))  # type: ignore[operator]
+    best: dict[str, Decimal] = {}
+    for mark in marks:  # of each system, ours comes before the paper's
+        if mark.y is not None:
+            best.setdefault(mark.series, mark.y)
+    names = dict.fromkeys(mark.series for mark in marks)
+    return tuple(sorted(names, key=lambda name: best.get(name, Decimal("-Infinity")), reverse=True))
 
 
 def _source(table: Table, column: Column) -> str:

@@ -13,6 +13,7 @@ from rerankbench.config.schema import ScoresChoice
 from rerankbench.experiment import Result
 from rerankbench.measures.score_curve import ScoreCurve, score_curve
 from rerankbench.reference.verdict import exact
+from rerankbench.report import Cell
 from rerankbench.report.marks import Figure, Mark, mark_of
 from rerankbench.report.score_figure import PARTIAL, WHOLE
 from rerankbench.store import read_rankings
@@ -34,6 +35,7 @@ def scores_of(choice: ScoresChoice, experiment: Experiment, results: Sequence[Re
     """
     in_rows = sorted(results, key=lambda result: experiment.benchmarks.index(result.cell.benchmark))
     marks = [mark for result in in_rows for mark in _marks(choice, experiment, result, runs)]
+    marks = _told_apart(marks)
     columns = len({result.cell.system.family for result in results}) if choice.panels == "system" else 0
     caption = " ".join(filter(None, (CAPTION if any(mark.y is not None for mark in marks) else "", _lengths(marks), choice.note)))
     return Figure(
@@ -42,8 +44,9 @@ def scores_of(choice: ScoresChoice, experiment: Experiment, results: Sequence[Re
 
 
 def _marks(choice: ScoresChoice, experiment: Experiment, result: Result, runs: Path) -> Iterator[Mark]:
-    panel, series = _place(choice, experiment, result)
-    place = replace(mark_of(cell_of(result, experiment, runs), panel, series, WHOLE), verdict=None, unit="score")
+    cell = cell_of(result, experiment, runs)
+    panel, series = _place(choice, experiment, cell, result)
+    place = replace(mark_of(cell, panel, series, WHOLE), verdict=None, unit="score")
     if place.y is None or result.folder is None:
         yield place
         return
@@ -55,14 +58,26 @@ def _marks(choice: ScoresChoice, experiment: Experiment, result: Result, runs: P
     yield from _curve(place, score_curve(known))
 
 
-def _place(choice: ScoresChoice, experiment: Experiment, result: Result) -> tuple[str, str]:
-    cell = result.cell
-    swept = {**dict(cell.system.variant), **({"depth": cell.depth} if len(experiment.depths) > 1 else {})}
+def _place(choice: ScoresChoice, experiment: Experiment, cell: Cell, result: Result) -> tuple[str, str]:
+    """Panel and series."""
+    swept = {**dict(result.cell.system.variant), **({"depth": result.cell.depth} if len(experiment.depths) > 1 else {})}
     said = ", ".join(f"{key.rpartition('.')[2].replace('_', ' ')} {value}" for key, value in swept.items())
-    panel = title_of(cell.benchmark, experiment) + (f", {cell.first_stage}" if len(experiment.first_stages) > 1 else "")
+    panel = title_of(cell.column, experiment) + (f", {cell.first_stage}" if cell.first_stage else "")
     if choice.panels == "system":
-        return f"{cell.system.family}, {panel}", said or cell.system.family
-    return panel, f"{cell.system.family}: {said}" if said else cell.system.family
+        return f"{cell.system}, {panel}", said or cell.system
+    return panel, f"{cell.system}: {said}" if said else cell.system
+
+
+def _told_apart(marks: Sequence[Mark]) -> list[Mark]:
+    """Runs that share a place, repeats of one system, as lines of their own."""
+    runs: dict[tuple[str, str], list[str]] = {}
+    for mark in marks:
+        known = runs.setdefault((mark.panel, mark.series), [])
+        if mark.run not in known:
+            known.append(mark.run)
+    numbers = {(*place, run): i for place, known in runs.items() for i, run in enumerate(known, start=1) if len(known) > 1}
+    found = ((mark, numbers.get((mark.panel, mark.series, mark.run))) for mark in marks)
+    return [replace(mark, series=f"{mark.series}, run {number}") if number else mark for mark, number in found]
 
 
 def _curve(place: Mark, curve: ScoreCurve) -> Iterator[Mark]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rerankbench.config import Experiment
 from rerankbench.config.schema import SweepChoice
-from rerankbench.report import Cell, Table
+from rerankbench.report import Table
 from rerankbench.report.marks import Figure, Mark, mark_of
 from rerankbench.tables import title_of, variant_of
 
@@ -17,7 +17,7 @@ INTERVALS = (
     "{} 95 % bootstrap interval over queries. All points share their queries, so differences are surer than these intervals suggest."
 )
 SIGNIFICANCE = (
-    "Ringed: the default. Filled: differs from it (paired randomisation test over queries, p < .05 after Holm's correction over the sweep);"
+    "Ringed: the default. Filled: differs from it significantly (paired randomisation test over queries, p ≤ .05 after Holm's correction);"
     " hollow: no such difference was found."
 )
 Swept = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -46,7 +46,7 @@ def _swept(experiment: Experiment) -> Swept:
 
 
 def _marks(key: str, swept: Swept, experiment: Experiment, table: Table) -> Iterator[Mark]:
-    tested = {(c.system, c.column, c.first_stage) for _, _, c in table.cells() if c.against is not None}
+    defaults = {(cell.against.reference, column.key) for _, column, cell in table.cells() if cell.against is not None}
     for row, column, cell in table.cells(averages=False):
         values = swept.get((row.system, row.variant), {})
         panel = title_of(cell.column, experiment) + (f", {column.first_stage}" if column.first_stage else "")
@@ -55,9 +55,4 @@ def _marks(key: str, swept: Swept, experiment: Experiment, table: Table) -> Iter
             continue
         rest = ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in values.items() if name != key)
         mark = mark_of(cell, panel, f"{row.system}: {rest}" if rest else row.system, x=Decimal(str(values[key])))
-        yield replace(mark, is_default=_is_default(cell, tested))
-
-
-def _is_default(cell: Cell, tested: set[tuple[str, str, str]]) -> bool:
-    """Whether the others of its sweep were tested against it."""
-    return cell.done and cell.against is None and (cell.system, cell.column, cell.first_stage) in tested
+        yield replace(mark, is_default=cell.done and (row.label, column.key) in defaults)

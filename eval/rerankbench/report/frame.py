@@ -78,32 +78,37 @@ def frame(
         upright: Name of the upright axis; empty where names stand along it.
         beside_in: Room that a panel's axis leaves to what stands left of it.
     """
+    panels = len(figure.panels)
+    columns = columns or min(panels, 3 if panels != 4 else 2)
+    width = width_in or (COLUMN_IN if columns == 1 else PAGE_IN)
+    axis_in = width / columns - beside_in - 0.15
+    titles = [wrapped(panel, axis_in, TEXT, lines=2) for panel in figure.panels]
+    row_in = height_in + max(_height(title, TEXT) for title in titles)
+    drawn, body = _halves(figure, width, ceil(panels / columns) * row_in, names)
+    grid = body.subplots(ceil(panels / columns), columns, squeeze=False, sharex=heights is not None, height_ratios=heights)
+    for empty in grid.flat[panels:]:
+        empty.set_axis_off()
+    axes = tuple(grid.flat[:panels])
+    for i, (axis, title) in enumerate(zip(axes, titles, strict=True)):
+        axis.set_title(title, loc="left" if heights else "center")
+        axis.set_xlabel(wrapped(figure.x_label, axis_in, TEXT, lines=2) if not heights or i == panels - 1 else "")
+        axis.set_ylabel(wrapped(upright, height_in * 0.8, TEXT, lines=2) if i % columns == 0 else "")
+    return Frame(drawn, body, axes, width / columns, tuple(names))
+
+
+def _halves(figure: Figure, width: float, panels_in: float, names: Sequence[str]) -> tuple[Drawn, SubFigure]:
+    """The whole, with the caption in its lower part, and the upper one with the title and room for panels and legend."""
     from matplotlib.figure import Figure as Drawn
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    panels = figure.panels
-    columns = columns or min(len(panels), 3 if len(panels) != 4 else 2)
-    rows = ceil(len(panels) / columns)
-    width = width_in or (COLUMN_IN if columns == 1 else PAGE_IN)
-    inside, panel_in = width - 2 * MARGIN_IN, width / columns
-    axis_in = panel_in - beside_in - 0.15
+    inside = width - 2 * MARGIN_IN
     head, foot = wrapped(figure.title, inside, TEXT + 1), wrapped(figure.words(), inside, SMALL)
-    titles = [wrapped(panel, axis_in, TEXT, lines=2) for panel in panels]
-    title_in = max(_height(title, TEXT) for title in titles)
-    head_in, foot_in = _height(head, TEXT + 1) + 0.1, _height(foot, SMALL) + 0.06
-    body_in = head_in + rows * (height_in + title_in) + _legend_room(names, inside)[1]
-    drawn = Drawn(figsize=(width, body_in + foot_in), layout=ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04))
-    body, below = cast("list[SubFigure]", drawn.subfigures(2, 1, height_ratios=[body_in, foot_in]))
-    body.suptitle(head)
-    below.text(MARGIN_IN / width, 1, foot, fontsize=SMALL, va="top", ha="left", linespacing=1.25)
-    grid = list(body.subplots(rows, columns, squeeze=False, sharex=heights is not None, height_ratios=heights).flat)
-    for empty in grid[len(panels) :]:
-        empty.set_axis_off()
-    for i, (axis, title) in enumerate(zip(grid, titles, strict=False)):
-        axis.set_title(title, loc="left" if heights else "center")
-        axis.set_xlabel(wrapped(figure.x_label, axis_in, TEXT, lines=2) if not heights or i == len(panels) - 1 else "")
-        axis.set_ylabel(wrapped(upright, height_in * 0.8, TEXT, lines=2) if i % columns == 0 else "")
-    return Frame(drawn, body, tuple(grid[: len(panels)]), panel_in, tuple(names))
+    above, below = _height(head, TEXT + 1) + 0.1 + panels_in + _legend_room(names, inside)[1], _height(foot, SMALL) + 0.06
+    drawn = Drawn(figsize=(width, above + below), layout=ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04))
+    upper, lower = cast("list[SubFigure]", drawn.subfigures(2, 1, height_ratios=[above, below]))
+    upper.suptitle(head)
+    lower.text(MARGIN_IN / width, 1, foot, fontsize=SMALL, va="top", ha="left", linespacing=1.25)
+    return drawn, upper
 
 
 def _legend_name(name: str) -> str:
