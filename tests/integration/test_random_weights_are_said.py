@@ -49,6 +49,6 @@ def test_a_table_over_random_weights_says_so_everywhere_and_judges_nothing(tmp_p
     assert (random["queries"], random["caveat"], random["verdict"]) == (43, CAVEAT, None)
     assert CAVEAT in random["not_judged"]
     files = list((tmp_path / "reports" / "speed").iterdir())
-    assert {file.suffix for file in files} == {".md", ".csv", ".tex"}
+    assert {file.suffix for file in files} == {".md", ".csv", ".tex", ".html"}
     for file in files:
         assert CAVEAT in file.read_text(encoding="utf-8"), file.name

@@ -33,8 +33,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(folder / "out", folder / "runs", experiment)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Closed with its module: as long as it is open, Playwright's event loop runs in this thread, and no other test can start one."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
