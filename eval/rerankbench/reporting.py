@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rerankbench.config import Experiment, MtebTable
-from rerankbench.errors import UsageError
+from rerankbench.errors import MissingExtra, UsageError
 from rerankbench.experiment import Result
 from rerankbench.figures import figure_of as chosen_figure
 from rerankbench.latency import latency_table
@@ -54,6 +54,27 @@ def mteb_report_of(asked: MtebTable, places: Places) -> Report:
         ConfigError: the configuration does not fit its benchmark or its table of the paper.
     """
     return Report(mteb_table(asked, places), "paper")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of a table and its figure.
+
+    Attributes:
+        undrawn: What is missing to draw the figure; None where it is there, or none was asked for.
+    """
+
+    files: tuple[Path, ...]
+    undrawn: MissingExtra | None = None
+
+
+def write(report: Report, figure: Figure | None, folder: Path, runs: Path | None = None) -> Written:
+    """Write a table in every format, then its figure; a figure that cannot be drawn keeps no table back. Arguments as `write_table`."""
+    files = write_table(report, folder, runs)
+    try:
+        return Written((*files, *(write_figure(figure, folder) if figure else ())))
+    except MissingExtra as error:
+        return Written(tuple(files), error)
 
 
 def write_table(report: Report, folder: Path, runs: Path | None = None) -> list[Path]:

@@ -23,7 +23,6 @@ from rerankbench.cli.options import (
     open_planner,
 )
 from rerankbench.cli.output import console, print_json
-from rerankbench.errors import MissingExtra
 
 if TYPE_CHECKING:
     from rerankbench.report import Table
@@ -58,7 +57,7 @@ def report(
     """
     from rerankbench.experiment import Laboratory
     from rerankbench.report import render_terminal, to_json
-    from rerankbench.reporting import figure_of, report_of, write_figure, write_table
+    from rerankbench.reporting import figure_of, report_of, write
 
     mteb = open_mteb(config, assignments, systems, unused={"--benchmarks": benchmarks, "--limit": limit})
     if mteb is not None:
@@ -69,21 +68,16 @@ def report(
     results = Laboratory(planner).stored(plan, experiment, elsewhere or ())
     made = report_of(experiment, results, runs)
     folder = reports / experiment.name
-    written = write_table(made, folder, runs)
     figure = figure_of(experiment, made.table, results, runs)
-    undrawn: MissingExtra | None = None
-    try:
-        written += write_figure(figure, folder) if figure else []
-    except MissingExtra as error:
-        undrawn = error  # the table comes first
+    written = write(made, figure, folder, runs)
     if as_json:
-        print_json({**to_json(made.table), "files": [str(path) for path in written]})
+        print_json({**to_json(made.table), "files": [str(path) for path in written.files]})
     else:
         console().print(render_terminal(made.table, made.shape))
         _say_missing(figure, made.table)
-        typer.echo(f"Written to {folder}: {', '.join(path.name for path in written)}")
-    if undrawn is not None:
-        raise undrawn
+        typer.echo(f"Written to {folder}: {', '.join(path.name for path in written.files)}")
+    if written.undrawn is not None:
+        raise written.undrawn
     raise typer.Exit(max(made.table.exit_code(), figure.exit_code() if figure else 0))
 
 

@@ -14,10 +14,11 @@ from rerankbench.cli.mteb import open_mteb, read_mteb
 from rerankbench.cli.options import DEFAULT_RUNS, Answers, Data, Json, Runs, open_experiment, open_planner
 from rerankbench.cli.output import print_json, print_table
 from rerankbench.cli.report import DEFAULT_REPORTS
-from rerankbench.errors import MissingExtra, RerankbenchError
+from rerankbench.errors import RerankbenchError
 
 if TYPE_CHECKING:
     from rerankbench.config import Experiment
+    from rerankbench.errors import MissingExtra
     from rerankbench.experiment import Result
     from rerankbench.plan import Planner
     from rerankbench.report.summary import Counts
@@ -95,7 +96,7 @@ class Made:
 def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | None, *, rank: bool) -> Made:
     """Rank and render one configuration."""
     from rerankbench.report.summary import counts
-    from rerankbench.reporting import figure_of, report_of, write_figure, write_table
+    from rerankbench.reporting import figure_of, report_of, write, write_table
 
     mteb = open_mteb(name, None, "", unused={})
     if mteb is not None:
@@ -104,16 +105,10 @@ def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | 
     experiment = open_experiment(name, None, "", "")
     results = _results(experiment, planner, cache, rank=rank)
     report = report_of(experiment, results, runs)
-    folder = reports / experiment.name
-    files = write_table(report, folder, runs)
     figure = figure_of(experiment, report.table, results, runs)
-    undrawn: MissingExtra | None = None
-    try:
-        files += write_figure(figure, folder) if figure else []
-    except MissingExtra as error:
-        undrawn = error  # the tables come first
+    written = write(report, figure, reports / experiment.name, runs)
     absent = len(figure.missing()) if figure else 0
-    return Made(counts(experiment.name, report.table), tuple(files), figure is not None, absent, undrawn)
+    return Made(counts(experiment.name, report.table), written.files, figure is not None, absent, written.undrawn)
 
 
 def _results(experiment: Experiment, planner: Planner, cache: Path | None, *, rank: bool) -> list[Result]:
