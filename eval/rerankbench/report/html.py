@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from rerankbench.reference.verdict import Verdict, as_printed, percent
+from rerankbench.reference.verdict import Verdict, as_printed
 from rerankbench.report.appendix import Appendix, Note, appendix
 from rerankbench.report.cells import Cell
 from rerankbench.report.sheet import experiment_sheets
@@ -175,7 +175,7 @@ def cell_facts(cell: Cell, column: Column) -> Iterator[tuple[str, str]]:
         ("paper", cell.printed or ""),
         ("difference", as_printed(cell.difference, column.decimals, sign=True) if cell.difference is not None else ""),
         ("verdict", cell.not_judged or _MEANINGS.get(cell.verdict, "")),
-        ("better than", ", ".join(cell.letters)),
+        ("better than", ", ".join(cell.letters.split(",") if "," in cell.letters else cell.letters)),
         ("against", _against(cell, column)),
         ("queries", queries_text(cell)),
         ("defects", ", ".join(f"{count} {kind}" for kind, count in sorted(cell.defects.items()))),
@@ -247,15 +247,14 @@ def _spread(cell: Cell, column: Column) -> str:
 
 def _repeats(cell: Cell, column: Column, link: RunLink) -> Iterator[tuple[str, str, str]]:
     for repeat in cell.repeats:
-        value = percent(repeat.value) if cell.unit == "percent" else repeat.value
-        yield repeat.label, as_printed(value, column.decimals), link(replace(cell, run=repeat.run))
+        yield repeat.label, as_printed(cell.in_points(repeat.value), column.decimals), link(replace(cell, run=repeat.run))
 
 
 def _against(cell: Cell, column: Column) -> str:
     if cell.against is None:
         return ""
     found = cell.against
-    difference = as_printed(found.difference * 100 if column.unit == "percent" else found.difference, column.decimals, sign=True)
+    difference = as_printed(cell.in_points(found.difference), column.decimals, sign=True)
     return f"{difference} to {found.reference}, p = {found.p:.3g}, {'significant' if found.is_significant else 'not significant'}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rerankbench.reference.verdict import Verdict, as_printed, percent
+from rerankbench.reference.verdict import Verdict, as_printed
 from rerankbench.report.appendix import Appendix, Note
 from rerankbench.report.cells import Cell, Status
 from rerankbench.report.table import Column, Row, Table
@@ -148,7 +148,7 @@ def against_text(cell: Cell, column: Column) -> str:
     """Difference to the default and its corrected p, e.g. ``-1.32, p 0.012``; empty where nothing was tested."""
     if cell.against is None:
         return ""
-    difference = percent(cell.against.difference) if cell.unit == "percent" else cell.against.difference
+    difference = cell.in_points(cell.against.difference)
     p = "< 0.001" if cell.against.p < 0.001 else as_printed(cell.against.p, 3)
     return f"{as_printed(difference, column.decimals, sign=True)}, p {p}"
 
