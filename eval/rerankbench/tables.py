@@ -245,7 +245,7 @@ def context_of(experiment: Experiment, results: Sequence[Result]) -> list[str]:
         "95 % intervals: percentile bootstrap over queries, 10,000 resamples, seed 0",
     ]
     lines += [f"times: wall time of ranking, on {h}" for h in hardware]
-    lines += _tests_in_words(experiment)
+    lines += _tests_in_words(experiment) if experiment.file.layout == "systems" else []
     if experiment.file.averages and experiment.varies_first_stage:
         lines.append("averages are not shown: columns differ in their first stage")
     return lines
