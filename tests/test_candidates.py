@@ -15,8 +15,9 @@ from laboratory import Failing, TinyBenchmarks, Watched, write_mirror
 from rerankbench.benchmarks.corpora import BeirCorpus
 from rerankbench.candidates import Built
 from rerankbench.config import Experiment, load_experiment
-from rerankbench.errors import ConfigError, DataError, DataMismatch, EngineError, MissingData, MissingError, RerankbenchError
+from rerankbench.errors import ConfigError, DataError, DataMismatch, EngineError, MissingData, MissingError, RerankbenchError, UsageError
 from rerankbench.experiment import Result
+from rerankbench.first_stages.dense import DenseFirstStage, DenseOptions
 from rerankbench.first_stages.listfile import manifest_path, read_manifest
 from rerankbench.plan import Planner
 from rerankbench.records import CandidateList, Document
@@ -371,3 +372,35 @@ def test_lucene_builds_lists_over_a_folder_of_ones_own(tmp_path: Path) -> None:
     assert _ids(outcome.lists) == {"q1": ["a", "b", "c"], "q2": ["d", "c"], "q3": ["e"]}  # shorter documents first
     assert outcome.identity["facts"].keys() == {"anserini"}
     assert outcome.identity["corpus"]
+
+
+def test_a_querys_prompt_is_worded_for_the_benchmark_that_is_searched(tmp_path: Path) -> None:
+    watched = "{kind: 'laboratory:Watched'}, dtype: float32"
+    asked = experiment(
+        tmp_path, f"dense: {{kind: dense, engine: {watched}, query_prompt: e2rank-query, document_template: '{{text}}<|end|>'}}"
+    )
+    built = _built(asked, tmp_path / "runs")
+    # `tiny` is no benchmark that the prompt words apart: the model card's instruction; the documents' end token ends the query too.
+    wanted = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:{}<|end|>"
+    assert [text for text in Watched.asked if text.startswith("Instruct")] == [wanted.format(QUERIES[q]) for q in ("q1", "q2", "q3")]
+    assert {text for text in Watched.asked if not text.startswith("Instruct")} == {f"{text}<|end|>" for text in DOCUMENTS.values()}
+    options = built.identity["first_stage"]
+    assert (options["query_prompt"], options["query_template"]) == ("", wanted.format("{text}"))
+    plain = experiment(tmp_path, f"dense: {{{plainly}}}")
+    assert _name(plain, tmp_path / "runs") != built.path.name
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [("e2rank-listwise", "is a prompt of kind 'listwise', not a query's"), ("e2rank-quary", "There is no prompt 'e2rank-quary'")],
+)
+def test_a_prompt_that_words_no_query_is_refused(tmp_path: Path, prompt: str, message: str) -> None:
+    asked = experiment(tmp_path, f"dense: {{kind: dense, engine: lexical, query_prompt: {prompt}}}")
+    with pytest.raises(ConfigError, match=message):
+        _built(asked, tmp_path / "runs")
+
+
+def test_a_dense_first_stage_by_itself_cannot_word_a_prompt(tmp_path: Path) -> None:
+    options = DenseOptions(engine={"kind": "lexical"}, query_prompt="e2rank-query")
+    with pytest.raises(UsageError, match="does not know which benchmark words the prompt 'e2rank-query'"):
+        DenseFirstStage(options, tmp_path)

@@ -303,3 +303,17 @@ def test_without_data_every_cell_says_why_and_the_exit_code_is_4(call: Caller) -
     reasons = {cell["reason"] for cell in done.data()["cells"] if cell["status"] == "missing"}
     assert len(reasons) == 10
     assert all("the environment says offline" in reason for reason in reasons)
+
+
+def test_runs_of_another_host_stand_in_the_same_cells_with_their_spread(call: Caller, tmp_path: Path) -> None:
+    for runs in ("here", "there"):
+        call("run", "demo", "--runs", tmp_path / runs, "--systems", "BM25")
+    options = ("report", "demo", "--runs", tmp_path / "here", "--systems", "BM25", "--reports", tmp_path / "reports")
+    ended = call(*options, "--elsewhere", tmp_path / "there", "--json")
+    assert ended.code == 0
+    (cell,) = ended.data()["cells"]
+    assert [repeat["label"] for repeat in cell["repeats"]] == ["here", "there"]
+    assert cell["value"] == cell["repeats"][0]["value"] == cell["repeats"][1]["value"]  # a first stage is the same everywhere
+    nowhere = call(*options, "--elsewhere", tmp_path / "nowhere")
+    assert nowhere.code == 3
+    assert "There is no folder of runs" in nowhere.err

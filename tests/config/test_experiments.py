@@ -173,3 +173,37 @@ def test_the_papers_values_are_the_defaults_of_its_systems() -> None:
     assert (e2rank["documents_in_prompt"], e2rank["max_words"], e2rank["end_token"]) == (20, 1024, "<|endoftext|>")
     assert (e2rank["profile"], e2rank["mode"], e2rank["overflow"]) == ("authors-code", "listwise", "shorten")
     assert (rankqwen3["window"], rankqwen3["step"], rankqwen3["passes"], rankqwen3["max_words"]) == (20, 10, 1, 300)
+
+
+def test_a_system_may_stay_out_of_the_experiments_sweep(tmp_path: Path) -> None:
+    (tmp_path / "e.yaml").write_text(
+        "title: t\nbenchmarks: [mini]\nsystems: [E2Rank-lexical, {base: E2Rank-lexical, name: fixed, swept: false}]\n"
+        "sweep: {ranker.documents_in_prompt: [5, 20]}\n",
+        encoding="utf-8",
+    )
+    systems = load_experiment(str(tmp_path / "e.yaml")).systems
+    assert [(s.name, s.is_default) for s in systems] == [
+        ("E2Rank-lexical[documents_in_prompt=5]", False),
+        ("E2Rank-lexical[documents_in_prompt=20]", True),  # what its entry says
+        ("fixed", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("lists_from: {contriever: [mini]}", "'lists_from' names 'contriever', which is not among this file's first_stages"),
+        ("lists_from: {bm25: [dl19]}", "'lists_from' of 'bm25' names dl19, not among this file's benchmarks"),
+    ],
+)
+def test_lists_are_from_first_stages_and_for_benchmarks_of_the_file(tmp_path: Path, more: str, message: str) -> None:
+    (tmp_path / "e.yaml").write_text(f"title: t\nbenchmarks: [mini]\nsystems: [BM25]\n{more}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load_experiment(str(tmp_path / "e.yaml"))
+
+
+def test_two_repeats_of_one_label_are_refused(tmp_path: Path) -> None:
+    repeats = "repeats: [{label: a}, {label: a, ranker: {documents_in_prompt: 5}}]"
+    (tmp_path / "e.yaml").write_text(f"title: t\nbenchmarks: [mini]\nsystems: [{{base: E2Rank-lexical, {repeats}}}]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="two repeats of 'E2Rank-lexical' are called 'a'"):
+        load_experiment(str(tmp_path / "e.yaml"))

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from laboratory import QUERIES, experiment, run, write_mirror
 from rankers.fakes import candidates, parts
 from rankers.scoring_fakes import is_permutation, words
 from rerankbench.benchmarks import Benchmarks
 from rerankbench.errors import DataError, MissingData, TrecFormatError
 from rerankbench.measures import measure
+from rerankbench.plan import Planner
 from rerankbench.protocols import Workload
 from rerankbench.rankers.run_file import RunFileOptions, RunFileRanker
 from rerankbench.records import CandidateList, Defect, DefectKind, Ranking
@@ -167,3 +169,30 @@ def test_a_run_over_another_first_stage_is_refused(data_dir: Path) -> None:
     lists: Sequence[CandidateList] = Benchmarks(data_dir).open("dl19").candidates("splade-pp-ed", 100)
     with pytest.raises(DataError, match="not among its 100 candidates"):
         ranker(data_dir / "runs" / "rank_llm" / "reranked" / "rankvicuna.bm25.dl19.txt").rank(lists)
+
+
+LINES = "".join(f"{q} Q0 d{d} 1 {d} x\n" for q in QUERIES for d in range(1, 6))
+
+
+def test_a_file_below_the_data_folder_is_found_wherever_that_is_and_is_the_same_run(tmp_path: Path) -> None:
+    runs = []
+    for name in ("here", "there"):
+        mirror = write_mirror(tmp_path / name)
+        (mirror / "theirs").mkdir()
+        (mirror / "theirs" / "x.mini.txt").write_text(LINES, encoding="utf-8")
+        asked = experiment(tmp_path, "[{name: x, ranker: {kind: run, file: '{data}/theirs/x.{benchmark}.txt'}}]", "depth: 5")
+        (result,) = run(asked, mirror, tmp_path / "runs")
+        assert result.problem is None
+        assert result.manifest is not None
+        assert result.manifest["system"]["ranker"]["file"] == "{data}/theirs/x.{benchmark}.txt"  # no place of this machine
+        runs.append((result.folder, result.reused))
+    assert runs == [(runs[0][0], False), (runs[0][0], True)]
+
+
+def test_a_file_below_no_data_folder_is_missing(tmp_path: Path) -> None:
+    asked = experiment(tmp_path, "[{name: x, ranker: {kind: run, file: '{data}/x.txt'}}]", "depth: 50")
+    (planned,) = Planner(Benchmarks(None), tmp_path / "runs").plan(asked)
+    assert planned.state == "missing"
+    assert planned.problem is not None
+    assert planned.problem.message == "System 'x': its file is '{data}/x.txt', and no data folder was named."
+    assert "--data" in planned.problem.hint
