@@ -375,10 +375,8 @@ def test_lucene_builds_lists_over_a_folder_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_a_querys_prompt_is_worded_for_the_benchmark_that_is_searched(tmp_path: Path) -> None:
-    watched = "{kind: 'laboratory:Watched'}, dtype: float32"
-    asked = experiment(
-        tmp_path, f"dense: {{kind: dense, engine: {watched}, query_prompt: e2rank-query, document_template: '{{text}}<|end|>'}}"
-    )
+    plainly = "kind: dense, engine: {kind: 'laboratory:Watched'}, dtype: float32, document_template: '{text}<|end|>'"
+    asked = experiment(tmp_path, f"dense: {{{plainly}, query_prompt: e2rank-query}}")
     built = _built(asked, tmp_path / "runs")
     # `tiny` is no benchmark that the prompt words apart: the model card's instruction; the documents' end token ends the query too.
     wanted = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:{}<|end|>"
