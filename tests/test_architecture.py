@@ -24,6 +24,7 @@ LAYERS = [
     {"benchmarks"},
     {"candidates"},
     {"plan", "report"},
+    {"costs"},
     {"experiment", "preview", "golden", "scoring"},
     {"marking"},
     {"tables", "rescoring", "mteb_tables"},

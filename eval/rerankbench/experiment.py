@@ -17,6 +17,7 @@ from rerankbench import manifest as facts
 from rerankbench.benchmarks.exclusions import rankings_without_excluded
 from rerankbench.clock import Clock
 from rerankbench.config import Experiment, System, fingerprint
+from rerankbench.costs import points_of
 from rerankbench.engines.caching import CachedEngine, Counts
 from rerankbench.engines.disk_cache import DiskCache
 from rerankbench.errors import MissingData, MissingError, RankingError, RerankbenchError, StoreError, UsageError
@@ -25,7 +26,7 @@ from rerankbench.measures.quality import check_measure, measure
 from rerankbench.plan import Cell, Planned, Planner, engine_class, folder_name, ranker_class
 from rerankbench.protocols import Accounts, Engine, Parts, Ranker, TextEmbedder
 from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Ranking, Span
-from rerankbench.store import RunFolder, read_manifest, read_measurements
+from rerankbench.store import RunFolder, read_manifest, read_measurements, read_spans
 from rerankbench.trec import Run, read_run
 
 
@@ -175,6 +176,7 @@ class Laboratory:
                 "seconds": folder.seconds(),
                 "defects": _defect_counts(ranked),
                 "kept": kept,
+                "points": self._points(cell, lists, folder.path),
                 "answers": _answers(engine, before),
                 "engine_account": _account(engine),
             }
@@ -253,6 +255,13 @@ class Laboratory:
             "values": sum(m.measure == shown and theirs.get(m.query_id) == m.value for m in ours),
             "measure": shown,
         }
+
+    def _points(self, cell: Cell, lists: Sequence[CandidateList], folder: Path) -> list[dict[str, float]]:
+        """What each batch asked of the engine and how long it took: what predictions of other runs are made from."""
+        if cell.system.engine is None:
+            return []
+        options = self._planner.ranker_options(cell.system)
+        return points_of(read_spans(folder), lists, lambda batch: ranker_class(cell.system).workload(options, batch))
 
     def _measure(self, cell: Cell, run: Path, experiment: Experiment) -> list[Measurement]:
         return self._measured(cell, read_run(run), experiment)

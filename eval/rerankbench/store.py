@@ -23,7 +23,7 @@ from rerankbench.errors import StoreError
 from rerankbench.records import Call, Defect, DefectKind, Measurement, Ranked, Ranking, Span
 from rerankbench.trec import write_run
 
-MEASURED = frozenset({"seconds", "start_s", "batch_size"})
+MEASURED = frozenset({"seconds", "start_s", "batch_size", "points"})
 """Keys that tell how long something took and in what company: they differ between two runs of the same thing."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -317,3 +318,17 @@ def test_runs_of_another_host_stand_in_the_same_cells_with_their_spread(call: Ca
     nowhere = call(*options, "--elsewhere", tmp_path / "nowhere")
     assert nowhere.code == 3
     assert "There is no folder of runs" in nowhere.err
+
+
+def test_a_dry_run_tells_how_long_it_will_take_once_a_run_of_the_engine_was_timed(call: Caller, tmp_path: Path) -> None:
+    runs = ("--runs", tmp_path / "runs")
+    before = call("run", "demo", *runs, "--dry-run")
+    assert "How long it will take is not known" in before.out
+    call("run", "demo", *runs, "--set", "batch_queries=4", "--systems", "RankGPT-lexical")  # 28 queries: seven points
+    again = ("run", "demo", *runs, "--set", "depth=30", "--systems", "BM25,RankGPT-lexical", "--dry-run")
+    told = call(*again)
+    assert re.search(r"About (< 1|\d+) s on this machine, ± \d+ % by what such predictions were off \(median\), 1 more cells", told.out)
+    bm25, rankgpt = call(*again, "--json").data()["cells"]
+    assert (bm25["expected_seconds"], bm25["expected_error"]) == (None, None)
+    assert 0 < rankgpt["expected_seconds"] < 60
+    assert 0 <= rankgpt["expected_error"] < 10

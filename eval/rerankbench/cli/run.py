@@ -23,10 +23,13 @@ from rerankbench.cli.options import (
     open_planner,
 )
 from rerankbench.cli.output import print_json, print_table
-from rerankbench.errors import MissingError, RerankbenchError
+from rerankbench.errors import MissingError, MissingExtra, RerankbenchError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rerankbench.config import Experiment
+    from rerankbench.costs import CostModel
     from rerankbench.experiment import Result
     from rerankbench.plan import Planned, Planner
 
@@ -71,7 +74,8 @@ def run(
     experiment = open_experiment(config, assignments, systems, benchmarks)
     planner = open_planner(data, runs, experiment)
     if dry_run:
-        _print_plan(planner.plan(experiment, limit), as_json)
+        plan = planner.plan(experiment, limit)
+        _print_plan(plan, _expected(plan, runs), as_json)
         return
     try:
         _build_lists(planner, experiment)
@@ -102,26 +106,77 @@ def _build_lists(planner: Planner, experiment: Experiment) -> None:
             typer.echo(f"built the {definition.name} lists of {definition.benchmark}, top {definition.depth}", err=True)
 
 
-def _print_plan(plan: Sequence[Planned], as_json: bool) -> None:
+Expected = list[tuple[float, "CostModel"] | None]
+"""Of each planned cell, its seconds on this machine and the model that says so; None where no run tells, or nothing is left to rank."""
+
+
+def _expected(plan: Sequence[Planned], runs: Path) -> Expected:
+    from rerankbench.costs import Costs
+
+    costs = Costs(runs)
+    try:
+        return [costs.of(p) if p.state in {"new", "unfinished"} else None for p in plan]
+    except MissingExtra as error:
+        typer.echo(f"How long it will take is not told: {error.message} {error.hint}", err=True)
+        return [None] * len(plan)
+
+
+def _print_plan(plan: Sequence[Planned], expected: Expected, as_json: bool) -> None:
     if as_json:
-        print_json({"cells": [_plan_data(p) for p in plan]})
+        print_json({"cells": [{**_plan_data(p), **_expected_data(e)} for p, e in zip(plan, expected, strict=True)]})
         return
     rows = []
-    for p in plan:
+    for p, e in zip(plan, expected, strict=True):
         data = _plan_data(p)
         numbers = [f"{data[key]:,}" if p.problem is None else "" for key in _NUMBERS]
         state = f"{p.state}, {p.done} done" if p.state == "unfinished" else p.state
-        rows.append([p.cell.system.name, f"{p.cell.benchmark}, {p.cell.first_stage} {p.cell.depth}", *numbers, state])
-    headings = ("queries", "documents", "prompts", "to embed", "≈ tokens in", "tokens out ≤")
+        rows.append(
+            [p.cell.system.name, f"{p.cell.benchmark}, {p.cell.first_stage} {p.cell.depth}", *numbers, duration(e[0]) if e else "", state]
+        )
+    headings = ("queries", "documents", "prompts", "to embed", "≈ tokens in", "tokens out ≤", "≈ time")
     print_table(("system", "lists", *headings, "state"), rows, right=headings)
     for state, message, hint in dict.fromkeys((p.state, p.problem.message, p.problem.hint) for p in plan if p.problem):
         typer.echo(f"{state}: {message}" + (f"\n  try: {hint}" if hint else ""))
     reused = sum(p.state == "complete" for p in plan)
     typer.echo(f"{len(plan)} cells: {reused} complete and reused, {sum(p.problem is not None for p in plan)} missing or failed.")
+    typer.echo(_in_all(plan, expected))
     typer.echo("Tokens are estimated from words. Documents that cells of one engine share are embedded once, and are counted in each.")
 
 
 _NUMBERS = ("queries", "documents", "prompts", "texts", "tokens_in", "tokens_out_at_most")
+
+
+def _in_all(plan: Sequence[Planned], expected: Expected) -> str:
+    """How long all of it will take, and how sure that is."""
+    from rerankbench.costs import total
+
+    left = sum(p.state in {"new", "unfinished"} for p in plan)
+    known = [e for e in expected if e]
+    if not left:
+        return "Nothing is left to rank."
+    if not known:
+        return "How long it will take is not known: no run of these engines on this machine is complete. A trial with --limit tells."
+    seconds, error = total(known)
+    rest = f", {left - len(known)} more cells of engines that no run tells of" if len(known) < left else ""
+    alike = " All that it is told from is of one setting: another depth or length may be off by more." if _of_one_run(known) else ""
+    return f"About {duration(seconds)} on this machine, ± {100 * error:.0f} % by what such predictions were off (median){rest}.{alike}"
+
+
+def _of_one_run(known: Sequence[tuple[float, CostModel]]) -> bool:
+    return any(model.runs == 1 for _, model in known)
+
+
+def duration(seconds: float) -> str:
+    """``12 s``, ``3 min``, ``2 h 05 min``; as rough as a prediction is."""
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 1 else "< 1 s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def _expected_data(expected: tuple[float, CostModel] | None) -> dict[str, float | None]:
+    seconds, error = (expected[0], expected[1].error) if expected else (None, None)
+    return {"expected_seconds": seconds, "expected_error": error}
 
 
 def _plan_data(planned: Planned) -> dict[str, Any]:
