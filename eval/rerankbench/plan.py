@@ -29,7 +29,7 @@ State = Literal["complete", "unfinished", "new", "missing", "failed"]
 DATA_FOLDER = "{data}"
 """In an option of a ranker: the folder that ``--data`` names."""
 TIMED_AS: Mapping[Timing, str] = MappingProxyType(
-    {"cold": "cold", "documents-warm": "with documents at hand", "throughput": "all queries at once"}
+    {"cold": "cold", "documents-warm": "documents at hand", "throughput": "all queries at once"}
 )
 """Each timing in words."""
 _LONGEST_NAME = 200
