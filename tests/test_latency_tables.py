@@ -62,7 +62,14 @@ def _two_systems(tmp_path: Path, mirror: Path) -> tuple[Experiment, list[Result]
 def test_every_number_is_that_by_hand(tmp_path: Path, mirror: Path) -> None:
     asked, results = _two_systems(tmp_path, mirror)
     table = latency_table(asked, results, tmp_path / "runs")
-    assert [c.name for c in table.columns] == ["encode-documents-s", "others-s", "overall-s", "overall-p50-s", "overall-p90-s"]
+    assert [c.name for c in table.columns] == [
+        "encode-documents-s",
+        "others-s",
+        "overall-s",
+        "overall-p50-s",
+        "overall-p90-s",
+        "overall-p99-s",
+    ]
     assert {c.unit for c in table.columns} == {"seconds"}
     values = {place: cell.value for place, cell in _cells(table).items()}
     assert values == pytest.approx(
@@ -72,11 +79,13 @@ def test_every_number_is_that_by_hand(tmp_path: Path, mirror: Path) -> None:
             ("E2Rank-lexical", "overall-s"): 0.6,
             ("E2Rank-lexical", "overall-p50-s"): 0.6,
             ("E2Rank-lexical", "overall-p90-s"): 0.67,
+            ("E2Rank-lexical", "overall-p99-s"): 0.697,  # at position 0.99 × 3 = 2.97, so 0.6 + 0.97 × 0.1
             ("RankGPT-lexical", "encode-documents-s"): 0.0,
             ("RankGPT-lexical", "others-s"): 1.8,
             ("RankGPT-lexical", "overall-s"): 1.8,
             ("RankGPT-lexical", "overall-p50-s"): 1.8,
             ("RankGPT-lexical", "overall-p90-s"): 2.01,
+            ("RankGPT-lexical", "overall-p99-s"): 2.091,
         }
     )
     assert all(cell.unit == "seconds" and cell.queries == 4 and cell.verdict is None for cell in _cells(table).values())
@@ -104,7 +113,7 @@ def test_a_row_says_what_its_columns_leave_out(tmp_path: Path, mirror: Path) -> 
     asked, results = _two_systems(tmp_path, mirror)
     about = latency_table(asked, results, tmp_path / "runs").notes[0]
     assert about.startswith("E2Rank-lexical: 0.600 s (")
-    assert "p50 0.600, p90 0.670, slowest (query q1) 0.700" in about
+    assert "p50 0.600, p90 0.670, p99 0.697, slowest (query q1) 0.700" in about
     assert "mean by phase: build prompt 0.0500, encode documents 0.400, the rest 0.150" in about
 
 
@@ -128,7 +137,7 @@ def test_warm_up_is_left_out_and_its_absence_is_said(tmp_path: Path, mirror: Pat
     with (result.folder / "spans.jsonl").open("ab") as file:
         file.write(orjson.dumps(warm) + b"\n")
     after = latency_table(asked, [result], tmp_path / "runs")
-    assert "warm-up is left out" in after.context
+    assert "warm-up is left out: 3 queries, ranked before the clock counted, after every start" in after.context
     assert _cells(after)["E2Rank-lexical", "overall-s"].value == pytest.approx(0.2)
 
 
@@ -225,7 +234,7 @@ def test_candidate_lists_are_kept_apart_and_repeats_do_not_share_a_row(tmp_path:
     results = run(asked, mirror, tmp_path / "runs")
     table = latency_table(asked, results, tmp_path / "runs")
     assert [group.label for group in table.groups] == ["mini, bm25 top 3", "mini, bm25 top 5"]
-    assert [note.partition(":")[0] for note in table.notes] == [f"E2Rank-lexical on mini, bm25 top {n}" for n in (3, 5)]
+    assert [note.partition(":")[0] for note in table.notes] == [f"E2Rank-lexical (mini, bm25 top {n})" for n in (3, 5)]
     with pytest.raises(ConfigError, match="shows one run of a system, and here are several of 'E2Rank-lexical'"):
         latency_table(asked, [*results, results[0]], tmp_path / "runs")
 

@@ -26,6 +26,7 @@ class Clock:
         self._now = now
         self._synchronise = synchronise
         self._origin = now()
+        self._warming_up = False
         self.spans: list[Span] = []
 
     @contextmanager
@@ -35,7 +36,16 @@ class Clock:
         start = self._now()
         yield
         self._synchronise()
-        self.spans.append(Span(name, start - self._origin, self._now() - start, tuple(query_ids), warmup))
+        self.spans.append(Span(name, start - self._origin, self._now() - start, tuple(query_ids), warmup or self._warming_up))
+
+    @contextmanager
+    def warming_up(self) -> Iterator[None]:
+        """Every span of the body is of the warm-up, whoever times it: a ranker does not know that it is not counted yet."""
+        self._warming_up = True
+        try:
+            yield
+        finally:
+            self._warming_up = False
 
     def drain(self) -> list[Span]:
         """Return the spans so far and forget them."""

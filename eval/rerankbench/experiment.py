@@ -22,11 +22,13 @@ from rerankbench.engines.caching import CachedEngine, Counts
 from rerankbench.engines.disk_cache import DiskCache
 from rerankbench.errors import MissingData, MissingError, RankingError, RerankbenchError, StoreError, UsageError
 from rerankbench.first_stages.dense import DenseFirstStage
+from rerankbench.measures.latency import WHOLE
 from rerankbench.measures.quality import check_measure, measure
 from rerankbench.plan import Cell, Planned, Planner, engine_class, folder_name, ranker_class
 from rerankbench.protocols import Accounts, Engine, Parts, Ranker, TextEmbedder
 from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Ranking, Span
 from rerankbench.store import RunFolder, read_manifest, read_measurements, read_spans
+from rerankbench.timing import Meter, prepared, queries_at_once
 from rerankbench.trec import Run, read_run
 
 
@@ -161,8 +163,12 @@ class Laboratory:
             resumed_at = len(ranked)
             engine = self._load(cell.system, keeps=not experiment.times_queries)
             self._reuse_embeddings(cell, engine, lists[resumed_at:])
-            before = engine.counts() if engine else {}
-            for batch, spans, seconds in self._batches(cell, engine, lists[resumed_at:], experiment.file.batch_queries):
+            ranker, clock = self._ranker(cell, engine)
+            size = queries_at_once(cell.timing, lists) or experiment.file.batch_queries
+            if cell.timing:
+                folder.note(prepared(ranker, engine, clock, lists[resumed_at:], timing=cell.timing, warmup=experiment.file.warmup))
+            before, meter = engine.counts() if engine else {}, Meter()
+            for batch, spans, seconds in _batches(ranker, clock, lists[resumed_at:], size):
                 folder.append(batch, spans, seconds)
                 ranked.extend(batch)
                 observer.queries_done(len(batch))
@@ -171,6 +177,7 @@ class Laboratory:
             kept = self._kept(cell, lists, ranked, measurements, experiment)
             manifest = {
                 **self._facts(planned, experiment),
+                "batch_queries": size,
                 "queries": len(ranked),
                 "queries_before_last_start": resumed_at,
                 "seconds": folder.seconds(),
@@ -179,24 +186,16 @@ class Laboratory:
                 "points": self._points(cell, lists, folder.path),
                 "answers": _answers(engine, before),
                 "engine_account": _account(engine),
+                **({"resources": meter.read()} if cell.timing else {}),
             }
             folder.seal(measurements, manifest)
         return Result(cell, planned.folder, manifest, tuple(measurements))
 
-    def _batches(
-        self, cell: Cell, engine: CachedEngine | None, lists: Sequence[CandidateList], size: int
-    ) -> Iterator[tuple[list[Ranked], list[Span], float]]:
-        """Rank `size` lists at a time; yields what came out, the batch's spans and its wall time in seconds."""
+    def _ranker(self, cell: Cell, engine: CachedEngine | None) -> tuple[Ranker, Clock]:
+        """The cell's ranker, and the clock that its phases are timed with."""
         clock = Clock(synchronise=engine.synchronise) if engine else Clock()
         parts = Parts(cell.benchmark, engine, self._planner.benchmarks.open(cell.benchmark).qrels, clock)
-        ranker = cast("Ranker", ranker_class(cell.system).build(self._planner.ranker_options(cell.system), parts))
-        remaining = iter(lists)
-        while batch := list(islice(remaining, size)):
-            with clock.span("rank", query_ids=[candidates.query.id for candidates in batch]):
-                ranked = ranker.rank(batch)
-            _check_batch(ranked, batch, ranker.name)
-            spans = clock.drain()
-            yield ranked, spans, spans[-1].seconds
+        return cast("Ranker", ranker_class(cell.system).build(self._planner.ranker_options(cell.system), parts)), clock
 
     def _load(self, system: System, *, keeps: bool) -> CachedEngine | None:
         """The system's engine; the one loaded before is closed first, so that only one is ever in memory.
@@ -304,7 +303,6 @@ class Laboratory:
             "system": {"name": cell.system.name, **cell.system.as_data()},
             "data": files,
             "measures": self._measures(cell, experiment),
-            "batch_queries": experiment.file.batch_queries,
             "caveat": engine.caveat if engine else "",
             "environment": facts.environment(),
         }
@@ -322,6 +320,17 @@ def _by_engine(plan: Sequence[Planned]) -> list[int]:
     """Positions of the plan with the cells of one engine together, else in the plan's order."""
     keys = [fingerprint(p.cell.system.engine.as_data()) if p.cell.system.engine else "" for p in plan]
     return sorted(range(len(plan)), key=lambda position: keys.index(keys[position]))
+
+
+def _batches(ranker: Ranker, clock: Clock, lists: Sequence[CandidateList], size: int) -> Iterator[tuple[list[Ranked], list[Span], float]]:
+    """Rank `size` lists at a time; yields what came out, the batch's spans and its wall time in seconds."""
+    remaining = iter(lists)
+    while batch := list(islice(remaining, size)):
+        with clock.span(WHOLE, query_ids=[candidates.query.id for candidates in batch]):
+            ranked = ranker.rank(batch)
+        _check_batch(ranked, batch, ranker.name)
+        spans = clock.drain()
+        yield ranked, spans, spans[-1].seconds
 
 
 def _check_batch(ranked: Sequence[Ranked], batch: Sequence[CandidateList], ranker: str) -> None:

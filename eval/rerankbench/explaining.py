@@ -173,7 +173,7 @@ def _decides(name: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Decides:
     if name.startswith("measures.") or name == "benchmark.qrels_sha256":
         return "measurement"
     identities = dict(_flat("", a["identity"])) | dict(_flat("", b["identity"]))
-    return "ranking" if name in identities and name != "timed" else "circumstance"
+    return "ranking" if name in identities and not name.startswith("timed.") else "circumstance"
 
 
 def _effects(one: Scorer, other: Scorer, a: Rules, b: Rules, judged: Judgements) -> Iterator[Effect]:

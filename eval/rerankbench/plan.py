@@ -10,23 +10,28 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 from rerankbench import registry
 from rerankbench.benchmarks import Benchmarks, load_catalog
 from rerankbench.benchmarks.exclusions import Exclusions, without_excluded
 from rerankbench.candidates import CandidateBuilder, Definition
-from rerankbench.config import Experiment, Options, Part, System, fingerprint, load_systems
+from rerankbench.config import Experiment, Options, Part, System, Timing, fingerprint, load_systems
 from rerankbench.errors import ConfigError, MissingData, MissingError, MissingWeights, RerankbenchError
 from rerankbench.manifest import BEHAVIOUR
 from rerankbench.measures.quality import check_measure
-from rerankbench.protocols import BuildsEngine, BuildsRanker, Workload
+from rerankbench.protocols import BuildsEngine, BuildsRanker, EncodesDocuments, Workload
 from rerankbench.records import CandidateList
 from rerankbench.store import journal_length
 
 State = Literal["complete", "unfinished", "new", "missing", "failed"]
 DATA_FOLDER = "{data}"
 """In an option of a ranker: the folder that ``--data`` names."""
+TIMED_AS: Mapping[Timing, str] = MappingProxyType(
+    {"cold": "cold", "documents-warm": "documents at hand", "throughput": "all queries at once"}
+)
+"""Each timing in words."""
 _LONGEST_NAME = 200
 """Bytes of a folder's name before its id: file systems take 255 for all of it."""
 
@@ -37,6 +42,7 @@ class Cell:
 
     Attributes:
         limit: Only the first so many queries; None is all of them, and the only thing that counts as a result.
+        timing: How its queries are timed; None where their order alone is asked for.
     """
 
     system: System
@@ -44,10 +50,12 @@ class Cell:
     first_stage: str
     depth: int
     limit: int | None = None
+    timing: Timing | None = None
 
     def __str__(self) -> str:
         first = f", first {counted(self.limit)}" if self.limit else ""
-        return f"{self.system.name} on {self.benchmark} ({self.first_stage} top {self.depth}{first})"
+        timed = f", {TIMED_AS[self.timing]}" if self.timing else ""
+        return f"{self.system.name} on {self.benchmark} ({self.first_stage} top {self.depth}{first}{timed})"
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ class Planner:
         self._own: Mapping[str, Part] = {}
         self._exclusions = "after"
         self._reuse_embeddings = False
-        self._times_queries = False
+        self._warmup = 0
         self._runs = runs
         self._engine_facts: dict[str, Mapping[str, str] | MissingError] = {}
         self._folders: dict[str, Path] = {}
@@ -102,7 +110,7 @@ class Planner:
         self._own = experiment.candidates
         self._exclusions = experiment.file.exclusions
         self._reuse_embeddings = experiment.file.reuse_embeddings
-        self._times_queries = experiment.times_queries
+        self._warmup = experiment.file.warmup
         return [self._planned(cell) for cell in _cells(experiment, limit)]
 
     def ranker_options(self, system: System) -> Options:
@@ -242,8 +250,8 @@ class Planner:
             identity["exclusions"] = self.exclusions_sha256(cell)
         if definition and self.reuses_embeddings(cell):
             identity["document_vectors"] = fingerprint(self.candidates.identity(definition))
-        if self._times_queries:  # the order is that of any other run; the times are not, so that neither stands in for the other
-            identity["timed"] = "one query at a time, nothing kept between queries"
+        if cell.timing:  # the order is that of any other run; the times are not, so that neither stands in for the other
+            identity["timed"] = {"as": cell.timing, "warmup": self._warmup}
         return identity
 
     def engine_identity(self, system: System) -> dict[str, Any] | None:
@@ -306,6 +314,11 @@ def ranker_class(system: System) -> type[BuildsRanker]:
     return cast("type[BuildsRanker]", registry.find("ranker", system.ranker.kind))
 
 
+def encodes_documents(system: System) -> bool:
+    """Whether its ranker embeds documents apart from its prompts."""
+    return issubclass(ranker_class(system), EncodesDocuments)
+
+
 def engine_class(system: System) -> type[BuildsEngine] | None:
     """The class of a system's engine; None for a ranker that works without.
 
@@ -335,6 +348,8 @@ def check(experiment: Experiment) -> None:
         ConfigError: see `Planner.plan`.
     """
     _check_names(experiment)
+    if "documents-warm" in experiment.timings and not any(map(encodes_documents, experiment.systems)):
+        raise ConfigError(f"{experiment.place(('timings',))}: no system here encodes documents apart from its prompts")
     for system in experiment.systems:
         engine_class(system)  # a system that can never work is the configuration's error, not a missing cell
 
@@ -366,4 +381,9 @@ def _cells(experiment: Experiment, limit: int | None) -> Iterator[Cell]:
             for first_stage in experiment.first_stages:
                 for benchmark in experiment.benchmarks:
                     if first_stage in experiment.first_stages_of(system, benchmark):
-                        yield Cell(system, benchmark, first_stage, depth, limit)
+                        yield from (Cell(system, benchmark, first_stage, depth, limit, timing) for timing in _timings(experiment, system))
+
+
+def _timings(experiment: Experiment, system: System) -> list[Timing | None]:
+    """With documents at hand only what encodes them: all else would take as long as cold."""
+    return [timing for timing in experiment.timings if timing != "documents-warm" or encodes_documents(system)]

@@ -133,6 +133,19 @@ class Ranker(Protocol):
 
 
 @runtime_checkable
+class EncodesDocuments(Protocol):
+    """A ranker that embeds documents apart from any query, so that their vectors may be at hand before a query comes."""
+
+    def document_inputs(self, batch: Sequence[CandidateList]) -> list[str]:
+        """The texts of which `rank` of this batch asks the vectors of documents, to the byte; each once.
+
+        Raises:
+            DataError, OverLengthError: as `rank`.
+        """
+        ...
+
+
+@runtime_checkable
 class TextEmbedder(Protocol):
     """Texts to vectors. An input longer than `max_tokens` raises OverLengthError: whoever asks decides how to shorten."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rerankbench.config import Experiment, MtebTable
 from rerankbench.errors import MissingExtra, UsageError
 from rerankbench.experiment import Result
 from rerankbench.figures import figure_of as chosen_figure
-from rerankbench.latency import latency_table
+from rerankbench.latency import latency_tables
 from rerankbench.mteb_tables import Places, mteb_table
 from rerankbench.report import SUFFIXES, Shape, Table, render
 from rerankbench.report.figure import draw
@@ -25,10 +25,24 @@ FILE_FORMATS = ("markdown", "csv", "latex", "html")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A table, and the shape that it is shown in."""
+    """A table, and the shape that it is shown in.
+
+    Attributes:
+        more: Further tables, by the name of their files.
+    """
 
     table: Table
     shape: Shape
+    more: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """All tables by the name of their files, the main one first."""
+        return {"table": self.table, **self.more}
+
+    def exit_code(self) -> int:
+        """4 when anything is missing, failed or refused in any table, else 0."""
+        return max(table.exit_code() for table in self.tables.values())
 
 
 def report_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> Report:
@@ -43,7 +57,8 @@ def report_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> 
     if experiment.file.layout == "first-stages":
         return Report(stages_table(experiment, results, runs), "paper")
     if experiment.file.layout == "latency":
-        return Report(latency_table(experiment, results, runs), "paper")
+        tables = latency_tables(experiment, results, runs)
+        return Report(tables.pop("table"), "paper", tables)
     return Report(table_of(experiment, results, runs), "experiment" if experiment.file.table is None else "paper")
 
 
@@ -78,7 +93,7 @@ def write(report: Report, figure: Figure | None, folder: Path, runs: Path | None
 
 
 def write_table(report: Report, folder: Path, runs: Path | None = None) -> list[Path]:
-    """Write ``table.md`` and so on into a folder, which is made.
+    """Write ``table.md`` and so on, and further tables by their names, into a folder, which is made.
 
     Args:
         runs: Where run folders lie, for formats with links; None links nothing.
@@ -86,10 +101,11 @@ def write_table(report: Report, folder: Path, runs: Path | None = None) -> list[
     base = base_of(runs, folder) if runs else None
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for format_ in FILE_FORMATS:
-        path = folder / f"table{SUFFIXES[format_]}"
-        path.write_text(render(report.table, format_, report.shape, base=base), encoding="utf-8")
-        paths.append(path)
+    for name, table in report.tables.items():
+        for format_ in FILE_FORMATS:
+            path = folder / f"{name}{SUFFIXES[format_]}"
+            path.write_text(render(table, format_, report.shape, base=base), encoding="utf-8")
+            paths.append(path)
     return paths
 
 

@@ -23,8 +23,8 @@ from rerankbench.errors import StoreError
 from rerankbench.records import Call, Defect, DefectKind, Measurement, Ranked, Ranking, Span
 from rerankbench.trec import write_run
 
-MEASURED = frozenset({"seconds", "start_s", "batch_size", "points"})
-"""Keys that tell how long something took and in what company: they differ between two runs of the same thing."""
+MEASURED = frozenset({"seconds", "start_s", "batch_size", "points", "resources"})
+"""Keys that tell how long something took, in what company, and what it used up: they differ between two runs of the same thing."""
 
 
 class RunFolder:
@@ -83,11 +83,12 @@ class RunFolder:
         return ranked
 
     def _forget_spans_of_others(self, query_ids: set[str]) -> None:
-        """Drop the spans of queries that did not reach the journal: they will be worked on, and timed, again."""
+        """Drop the spans of queries that did not reach the journal: they will be worked on, and timed, again. Warm-up stays."""
         file = self.path / "spans.jsonl"
         _cut_torn_line(file)
         lines = _read_lines(file)
-        kept = [line for line, span in zip(lines, _spans(file), strict=True) if query_ids.issuperset(span["query_ids"])]
+        spans = zip(lines, _spans(file), strict=True)
+        kept = [line for line, span in spans if span["warmup"] or query_ids.issuperset(span["query_ids"])]
         if len(kept) < len(lines):
             _write_atomically(file, b"".join(line + b"\n" for line in kept))
 
@@ -103,6 +104,11 @@ class RunFolder:
         with _writing(self.path):
             _append(self.path / "spans.jsonl", [asdict(span) for span in spans])
             _append(self.path / "rankings.jsonl", [{**_record(r), "seconds": seconds, "batch_size": len(ranked)} for r in ranked])
+
+    def note(self, spans: Sequence[Span]) -> None:
+        """Keep spans that are of no batch of the journal: those of a warm-up. Raises: StoreError: as `append`."""
+        with _writing(self.path):
+            _append(self.path / "spans.jsonl", [asdict(span) for span in spans])
 
     def seconds(self) -> float:
         """Wall time of all batches in the journal, warm-up left out."""

@@ -71,14 +71,16 @@ def report(
     figure = figure_of(experiment, made.table, results, runs)
     written = write(made, figure, folder, runs)
     if as_json:
-        print_json({**to_json(made.table), "files": [str(path) for path in written.files]})
+        more = {"more": {name: to_json(table) for name, table in made.more.items()}} if made.more else {}
+        print_json({**to_json(made.table), **more, "files": [str(path) for path in written.files]})
     else:
-        console().print(render_terminal(made.table, made.shape))
+        for table in made.tables.values():
+            console().print(render_terminal(table, made.shape))
         _say_missing(figure, made.table)
         typer.echo(f"Written to {folder}: {', '.join(path.name for path in written.files)}")
     if written.undrawn is not None:
         raise written.undrawn
-    raise typer.Exit(max(made.table.exit_code(), figure.exit_code() if figure else 0))
+    raise typer.Exit(max(made.exit_code(), figure.exit_code() if figure else 0))
 
 
 def _say_missing(figure: Figure | None, table: Table) -> None:

@@ -5,7 +5,7 @@ from rerankbench.config.fingerprint import fingerprint
 from rerankbench.config.loading import load_config
 from rerankbench.config.mteb import MtebSystem, MtebTable
 from rerankbench.config.options import Options, validate
-from rerankbench.config.schema import Weights
+from rerankbench.config.schema import Timing, Weights
 from rerankbench.config.systems import Part, System, build_part
 from rerankbench.config.yaml_file import YamlFile, read_yaml
 
@@ -16,6 +16,7 @@ __all__ = [
     "Options",
     "Part",
     "System",
+    "Timing",
     "Weights",
     "YamlFile",
     "build_part",

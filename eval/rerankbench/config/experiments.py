@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from rerankbench.config.candidates import CandidateNames, named_engines
 from rerankbench.config.options import Place, below, validate
-from rerankbench.config.schema import BarsChoice, ExperimentFile, LatencyChoice, SweepChoice, SystemEntry, SystemsFile
+from rerankbench.config.schema import BarsChoice, ExperimentFile, LatencyChoice, SweepChoice, SystemEntry, SystemsFile, Timing
 from rerankbench.config.systems import Names, Part, System, build_system, repeats, variants
 from rerankbench.config.yaml_file import YamlFile, read_yaml
 from rerankbench.errors import ConfigError, nearest
@@ -54,6 +54,11 @@ class Experiment:
     def times_queries(self) -> bool:
         """Whether each query is ranked alone, as if it were the first: nothing is kept from the queries before it."""
         return self.file.layout == "latency"
+
+    @property
+    def timings(self) -> tuple[Timing | None, ...]:
+        """What is timed, each in cells of its own; None where nothing is."""
+        return self.file.timings if self.times_queries else (None,)
 
     def only(self, systems: Sequence[str] = (), benchmarks: Sequence[str] = ()) -> Experiment:
         """Keep the named systems (or families of sweep variants) and benchmarks; all where none is named.

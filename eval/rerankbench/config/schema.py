@@ -135,6 +135,10 @@ class ScoresChoice(FigureChoice):
 Choice = Annotated[SweepChoice | BarsChoice | LatencyChoice | ScoresChoice, Field(discriminator="kind")]
 
 
+Timing = Literal["cold", "documents-warm", "throughput"]
+"""What the seconds of a query are: with nothing at hand, with the vectors of its documents at hand, or its share of all queries at once."""
+
+
 class ExperimentFile(Options):
     """One experiment: which systems rank which candidate lists, and what is measured.
 
@@ -161,6 +165,10 @@ class ExperimentFile(Options):
             ``default`` where something is swept, nothing in a table of the paper's, else ``letters``.
         layout: What `report` shows: a row a system; a row a first stage with its ceiling and each reranker's gain; or the seconds that
             each system takes for one query (``latency``), whose runs are kept apart from all others.
+        warmup: Queries of the layout ``latency`` that are ranked before the clock counts, after every start: the first ones, again.
+        timings: What the layout ``latency`` times, each in runs of its own: queries one at a time with nothing kept between them
+            (``cold``); the same with the documents' vectors at hand, for the rankers that encode documents apart from their prompts
+            (``documents-warm``, which the paper counts as "others"); all queries at once (``throughput``).
         figure: What `report` draws besides the table: a swept key whose values are numbers, or ``kind`` and that kind's options.
         sweep: Dotted key (``depth``, ``first_stages``, ``ranker.X``, ``engine.X``) → values, for every system that has the key.
     """
@@ -184,6 +192,8 @@ class ExperimentFile(Options):
     averages: dict[str, tuple[str, ...]] = {}
     significance: Literal["auto", "letters", "default", "none"] = "auto"
     layout: Literal["systems", "first-stages", "latency"] = "systems"
+    warmup: int = Field(default=3, ge=0)
+    timings: tuple[Timing, ...] = Field(default=("cold",), min_length=1)
     figure: Choice | None = None
     sweep: dict[str, list[Any]] = {}
 
@@ -213,4 +223,16 @@ class ExperimentFile(Options):
             )
         if self.layout == "latency" and self.reuse_embeddings:
             raise ValueError("layout 'latency' times the encoding of documents: leave 'reuse_embeddings' out")
+        return self
+
+    @model_validator(mode="after")
+    def _is_timed_where_it_says_how(self) -> Self:
+        idle = sorted({"warmup", "timings"} & self.model_fields_set)
+        if idle and self.layout != "latency":
+            raise ValueError(f"{idle[0]!r} says how queries are timed, which layout 'latency' alone does")
+        if len(set(self.timings)) < len(self.timings):
+            raise ValueError("'timings' names one of them twice")
+        beside_the_paper = self.table is not None or isinstance(self.figure, LatencyChoice)
+        if self.layout == "latency" and beside_the_paper and self.timings != ("cold",):
+            raise ValueError("beside the paper's seconds stand cold ones alone: leave 'timings' out, or 'table' and 'figure'")
         return self

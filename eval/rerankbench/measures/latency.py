@@ -18,6 +18,8 @@ from rerankbench.records import Span
 
 WHOLE = "rank"
 """The span of all that is done for a query, which the others lie in."""
+OVERALL = "overall-s"
+"""The quantity of the whole."""
 DOCUMENTS = "encode documents"
 """The span of what need not be done again where the documents' vectors are at hand."""
 
@@ -45,7 +47,7 @@ QUANTITIES: Mapping[str, Callable[[QueryTime], float]] = MappingProxyType(
     {
         "encode-documents-s": lambda time: time.documents,
         "others-s": lambda time: time.overall - time.documents,
-        "overall-s": lambda time: time.overall,
+        OVERALL: lambda time: time.overall,
     }
 )
 """The quantities of the paper's tables of latency: name → a query's seconds. The last is the sum of those before it."""
@@ -79,6 +81,21 @@ def query_times(spans: Sequence[Span], query_ids: Sequence[str]) -> list[QueryTi
         for query in span.query_ids:
             phases[query][span.name] += span.seconds
     return [QueryTime(query, of.pop(WHOLE), of) for query, of in phases.items()]
+
+
+def seconds_together(spans: Sequence[Span], query_ids: Sequence[str]) -> float:
+    """The seconds of all queries, ranked at once, warm-up left out.
+
+    Raises:
+        MeasureError: they were ranked in several parts.
+        DataError: they were not timed, or others were.
+    """
+    counted = [span for span in spans if span.name == WHOLE and not span.warmup]
+    if len(counted) > 1:
+        raise MeasureError(f"ranked in {len(counted)} parts: no throughput of all queries at once")
+    if not counted or sorted(counted[0].query_ids) != sorted(query_ids):
+        raise DataError(f"The {len(query_ids)} queries of this run were not timed together.")
+    return counted[0].seconds
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

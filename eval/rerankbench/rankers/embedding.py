@@ -144,6 +144,13 @@ class EmbeddingRanker:
         ranked = iter(self._rank(filled) if filled else ())
         return [next(ranked) if len(c) else Ranked(Ranking.of(c, ())) for c in batch]
 
+    def document_inputs(self, batch: Sequence[CandidateList]) -> list[str]:
+        """What `rank` embeds of the documents, end tokens and cuts included; each distinct text once."""
+        documents, _ = self._documents(batch)
+        if self._tokens is not None:
+            documents = self._fit_documents(documents, self._tokens, [c.query.id for c in batch])
+        return documents.to_encode
+
     def _rank(self, batch: Sequence[CandidateList]) -> list[Ranked]:
         ids = [c.query.id for c in batch]
         with self._span("build prompt", ids):

@@ -15,7 +15,7 @@ from rerankbench.errors import ConfigError, DataError, nearest
 
 Emphasis = Literal["none", "group", "table"]
 """Within what the best value of a column is emphasised: nothing, its group of rows, or the whole table."""
-Unit = Literal["percent", "seconds"]
+Unit = Literal["percent", "seconds", "number"]
 
 
 @dataclass(frozen=True, slots=True)

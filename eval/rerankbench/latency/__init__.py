@@ -1,0 +1,10 @@
+"""From complete runs of queries that were timed to tables: seconds a query, by phase, what else a query costs, throughput.
+
+Runs nothing and renders nothing. Seconds belong to a device, an engine and its settings, which stand in notes; what can be compared
+across devices are ratios of systems. Cold queries, queries with documents at hand and all queries at once are never in one row.
+"""
+
+from rerankbench.latency.ratios import short
+from rerankbench.latency.tables import latency_table, latency_tables
+
+__all__ = ["latency_table", "latency_tables", "short"]

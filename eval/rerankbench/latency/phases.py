@@ -1,0 +1,68 @@
+"""Seconds a query by what they went into: a row a phase, as the rankers name them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from rerankbench.config import Experiment
+from rerankbench.latency.runs import Timed, heading
+from rerankbench.measures.interval import bootstrap_interval
+from rerankbench.measures.latency import QueryTime, percentile
+from rerankbench.reference.verdict import mean
+from rerankbench.report.table import Column, Group, Row, Table
+
+REST = "the rest"
+"""What lies between the phases."""
+WHOLE = "overall"
+PERCENTILES = {"p50-s": 50.0, "p90-s": 90.0, "p99-s": 99.0}
+CONTEXT = (
+    "seconds a query by phase, one query at a time; a phase that comes several times in a query is its sum",
+    "mean with its 95 % interval (percentile bootstrap over queries), then what so many per cent of the queries do not exceed",
+    "calls: single calls to the engine, within the phases above them; reading a prompt and decoding its answer are not told apart",
+)
+
+
+def phases_table(experiment: Experiment, timed: Sequence[Timed]) -> Table:
+    """A group a run: its phases in the order of the ranker, what lies between them, the whole, and single calls where there are several."""
+    measured = [t for t in timed if t.times]
+    shortest = min(math.fsum(time.overall for time in t.times) / len(t.times) for t in measured)
+    decimals = 3 if shortest >= 0.1 else 5
+    columns = tuple(
+        Column(name, name.removesuffix("-s"), measure="latency per query", unit="seconds", decimals=decimals)
+        for name in ("mean-s", *PERCENTILES)
+    )
+    groups = [Group(_title(t, timed, experiment), tuple(_rows(t))) for t in measured]
+    return Table(f"{experiment.name}-phases", f"{experiment.file.title}: by phase", columns, tuple(groups), context=CONTEXT)
+
+
+def phases_of(times: Sequence[QueryTime]) -> dict[str, list[float]]:
+    """Phase → its seconds of each query, 0 where a query has none; then `REST`."""
+    names = dict.fromkeys(phase for time in times for phase in time.phases)
+    phases = {name: [time.phases.get(name, 0.0) for time in times] for name in names}
+    return {**phases, REST: [time.overall - math.fsum(time.phases.values()) for time in times]}
+
+
+def calls_of(timed: Timed) -> Mapping[str, list[float]]:
+    """Name of a call → its seconds of each query, for calls that are no phase of their own: the windows of a listwise ranker."""
+    phases = {phase for time in timed.times for phase in time.phases}
+    alone = [[call for call in ranked.calls if call.phase not in phases and call.batch_size == 1] for ranked in timed.ranked]
+    names = dict.fromkeys(call.phase for calls in alone for call in calls if call.phase)
+    return {name: [math.fsum(c.seconds for c in calls if c.phase == name) for calls in alone] for name in names}
+
+
+def _title(timed: Timed, among: Sequence[Timed], experiment: Experiment) -> str:
+    return ", ".join(filter(None, [timed.name, heading(timed, among, experiment)]))
+
+
+def _rows(timed: Timed) -> Iterator[Row]:
+    rows = {**phases_of(timed.times), WHOLE: [time.overall for time in timed.times]}
+    rows |= {f"call: {name}": seconds for name, seconds in calls_of(timed).items()}
+    for phase, seconds in rows.items():
+        variant = ", ".join(filter(None, [timed.cell.variant, phase]))
+        cell = replace(timed.cell, variant=variant, not_judged="")
+        values = {name: percentile(seconds, percent) for name, percent in PERCENTILES.items()}
+        first = replace(cell, column="mean-s", value=mean(seconds), interval=bootstrap_interval(seconds))
+        others = [replace(cell, column=name, value=value, interval=None) for name, value in values.items()]
+        yield Row(timed.cell.system, phase, (first, *others), variant)
