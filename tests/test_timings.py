@@ -155,7 +155,7 @@ def test_documents_that_were_not_at_hand_are_refused(tmp_path: Path, mirror: Pat
     asked, results, _ = _tables(tmp_path, mirror)
     manifest = results[1].manifest
     assert manifest is not None
-    manifest["answers"]["embed"].update(preloaded=17, computed=7)  # type: ignore[attr-defined]  # of 20 documents
+    manifest["answers"]["embed"].update(preloaded=17, computed=7)  # of 20 documents
     cell = latency_tables(asked, results, tmp_path / "runs")["table"].groups[1].rows[0].cells[0]
     assert cell.status is Status.REFUSED
     assert cell.reason == "of 20 documents 17 alone were at hand: the times are neither cold nor warm"

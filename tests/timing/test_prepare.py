@@ -135,10 +135,8 @@ def test_a_device_that_finishes_after_the_call_is_waited_for_in_the_phase_that_g
         with clock.span("rank", query_ids=[candidates.query.id]):
             ranker.rank([candidates])
     first, second = query_times(clock.drain(), ["q0", "q1"])
-    assert (first.overall, dict(first.phases)) == (
-        pytest.approx(10.0),
-        {"encode documents": pytest.approx(9.0), "score": pytest.approx(1.0)},
-    )
+    assert first.overall == pytest.approx(10.0)
+    assert dict(first.phases) == pytest.approx({"encode documents": 9.0, "score": 1.0})
     assert second.phases["encode documents"] == pytest.approx(18.0)
 
 
