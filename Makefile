@@ -12,7 +12,7 @@ VLLM_VENV := .venv-vllm
 VLLM_PIP := $(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo reproduce-all reproduce-table1 first-stages site untrained-embedder env test test-vllm check bench bench-engines format clean
+.PHONY: help demo reproduce-all reproduce-table1 first-stages site untrained-embedder latency latency-cpu env test test-vllm check bench bench-engines format clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -53,6 +53,13 @@ site: $(VENV)/.extras-hub,site  ## Pages of every table, run and query, to be op
 untrained-embedder: $(VENV)/.extras-hub,figures,sentence-transformers  ## The E2Rank rule on MiniLM; DATA=DIR, MODEL=DIR for a local copy
 	$(BIN)/rerankbench run untrained-embedder $(MIRROR) $(if $(MODEL),--set engines.minilm.model=$(MODEL))
 	$(BIN)/rerankbench report untrained-embedder $(MIRROR) $(if $(MODEL),--set engines.minilm.model=$(MODEL))
+
+# On a GPU host; OPTIONS="--benchmarks synthetic-350" where TREC-COVID's text is not at hand, --set … for other weights.
+latency: $(VENV)/.extras-$(EXTRAS),figures,vllm  ## E2Rank and RankQwen3 at three sizes, timed on this machine: reports/latency/<device>/; DATA=DIR
+	$(BIN)/rerankbench latency latency $(MIRROR) $(OPTIONS)
+
+latency-cpu: $(VENV)/.extras-hub,transformers  ## The same with a tiny shape and drawn text, in minutes on a CPU; TOKENIZER=DIR for a local one
+	$(BIN)/rerankbench latency latency-cpu $(if $(TOKENIZER),--set engines.tiny.tokenizer=$(TOKENIZER))
 
 env: $(VENV)/.extras-$(EXTRAS)  ## An environment with EXTRAS=hub,transformers,…
 

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from cli.calling import Caller
+from rerankbench.config import load_experiment
 
 
 def test_the_demo_of_latency_shows_the_seconds_of_its_spans(call: Caller, tmp_path: Path) -> None:
@@ -58,3 +59,73 @@ def test_the_papers_tables_say_what_they_lack(call: Caller, config: str, cells: 
     assert [cell["verdict"] for cell in table["cells"]] == ["MISSING"] * cells
     assert all(cell["reason"] and cell["hint"] and cell["paper"] for cell in table["cells"])
     assert {column["unit"] for column in table["columns"]} == {"seconds"}
+
+
+SYNTHETIC = """
+title: "Speed of word counts"
+layout: latency
+timings: [cold, documents-warm, throughput]
+benchmarks: [synthetic-tiny]
+own_benchmarks: {synthetic-tiny: {synthetic: {queries: 4, documents: 6, mean_tokens: 30}}}
+first_stages: [drawn]
+depth: 6
+batch_queries: 1
+systems: [E2Rank-lexical, RankGPT-lexical]
+"""
+
+
+def test_one_command_times_and_writes_under_the_devices_name(call: Caller, tmp_path: Path) -> None:
+    (tmp_path / "speed.yaml").write_text(SYNTHETIC, encoding="utf-8")
+    done = call("latency", tmp_path / "speed.yaml", "--json")
+    assert done.code == 0, done.err
+    made = done.data()
+    assert list(made["tables"]) == ["table", "phases", "costs", "throughput"]
+    for table in made["tables"].values():
+        assert table["caveats"] == [
+            "synthetic-tiny is synthetic: words drawn at random, with the lengths of abstracts. Its seconds are of no real text."
+        ]
+    (folder,) = (tmp_path / "reports" / "latency").iterdir()
+    assert folder.name.endswith("-cores")
+    assert sorted(path.name for path in (folder / "speed").glob("*.md")) == ["costs.md", "phases.md", "table.md", "throughput.md"]
+    assert "is synthetic: words drawn at random" in (folder / "speed" / "throughput.md").read_text(encoding="utf-8")
+    again = call("latency", tmp_path / "speed.yaml")
+    assert again.code == 0
+    assert "documents at hand" in again.out
+
+
+def test_what_times_nothing_is_no_latency(call: Caller) -> None:
+    done = call("latency", "demo")
+    assert done.code == 2
+    assert "demo times no queries" in done.err
+
+
+def test_runs_of_several_devices_are_refused(call: Caller, tmp_path: Path) -> None:
+    (tmp_path / "speed.yaml").write_text(SYNTHETIC, encoding="utf-8")
+    assert call("latency", tmp_path / "speed.yaml").code == 0
+    manifest = next((tmp_path / "runs").rglob("RankGPT*/manifest.json"))
+    facts = orjson.loads(manifest.read_bytes())
+    facts["environment"]["hardware"]["gpus"] = ["NVIDIA H100"]
+    manifest.write_bytes(orjson.dumps(facts))
+    done = call("latency", tmp_path / "speed.yaml")
+    assert done.code == 2
+    assert "These runs were timed on several devices: " in done.err
+    assert "NVIDIA H100" in done.err
+
+
+@pytest.mark.parametrize("config", ["latency", "latency-cpu"])
+def test_the_shipped_settings_time_all_three_states(config: str) -> None:
+    asked = load_experiment(config)
+    assert asked.timings == ("cold", "documents-warm", "throughput")
+    assert asked.file.warmup > 0
+    assert asked.file.batch_queries == 1
+
+
+def test_the_default_is_the_papers_setting() -> None:
+    asked = load_experiment("latency")
+    assert asked.first_stages_of(asked.systems[0], "trec-covid") == ("bm25",)
+    assert asked.first_stages_of(asked.systems[0], "synthetic-350") == ("drawn",)
+    assert asked.depths == (100,)
+    rankers = {system.name: system.ranker.as_data() for system in asked.systems}
+    assert list(rankers) == [f"{name}-{size}" for size in ("0.6B", "4B", "8B") for name in ("E2Rank", "RankQwen3")]
+    assert all(r["documents_in_prompt"] == 20 for name, r in rankers.items() if name.startswith("E2Rank"))
+    assert all((r["window"], r["step"]) == (20, 10) for name, r in rankers.items() if name.startswith("RankQwen3"))

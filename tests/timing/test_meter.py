@@ -64,7 +64,7 @@ class Nvml(SimpleNamespace):
         if self.error:
             raise Refused(self.error)
         self.joules += 100
-        return int(self.joules * 1000)  # in millijoules
+        return int(self.joules) * 1000  # in millijoules
 
 
 def test_without_a_device_the_memory_is_the_processs_and_there_is_no_energy(monkeypatch: pytest.MonkeyPatch) -> None:

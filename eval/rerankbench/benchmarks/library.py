@@ -9,6 +9,7 @@ from rerankbench.benchmarks.catalog import load_catalog
 from rerankbench.benchmarks.collection import Collection
 from rerankbench.benchmarks.own import OwnBenchmark, OwnCollection
 from rerankbench.benchmarks.sources import Folder, HubDataset, PyseriniCache, Source
+from rerankbench.benchmarks.synthetic import SyntheticCollection
 
 
 class Benchmarks:
@@ -29,9 +30,7 @@ class Benchmarks:
         self._sources: list[Source] = [Folder(mirror)] if mirror else []
         self._sources += [HubDataset(data.hub, data.revision), PyseriniCache()]
         self._cache = cache
-        self._open: dict[str, Collection | OwnCollection] = {
-            name: OwnCollection(name, options, base) for name, options in (own or {}).items()
-        }
+        self._open: dict[str, Collection | OwnCollection] = {name: _own(name, options, base) for name, options in (own or {}).items()}
 
     def open(self, name: str) -> Collection | OwnCollection:
         """Raises: ConfigError: there is no benchmark of this name."""
@@ -40,3 +39,7 @@ class Benchmarks:
             sources = [Folder(Path(__file__).parent / name, "package")] if embedded else self._sources
             self._open[name] = Collection(name, sources, self._catalog, self._cache)
         return self._open[name]
+
+
+def _own(name: str, options: OwnBenchmark, base: Path) -> OwnCollection:
+    return SyntheticCollection(name, options, options.synthetic) if options.synthetic else OwnCollection(name, options, base)

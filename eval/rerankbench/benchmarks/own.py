@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from rerankbench import prompts
 from rerankbench.benchmarks.catalog import Counts, QueryForm
@@ -28,6 +28,23 @@ UNNAMED = "own"
 """The first stage of a file that the configuration names without one."""
 
 
+class SyntheticText(Options):
+    """Lists of drawn words, for measurements of speed alone: see `benchmarks.synthetic`.
+
+    Attributes:
+        documents: Of each list.
+        mean_tokens: Of a document, as the Qwen3 tokenizer counts.
+        spread: Standard deviation of the logarithm of a document's words; the default is that of SciFact's 5,183 abstracts.
+        seed: What the words and lengths are drawn with.
+    """
+
+    queries: int = Field(default=50, ge=1)
+    documents: int = Field(default=100, ge=1)
+    mean_tokens: int = Field(default=350, ge=2)
+    spread: float = Field(default=0.37, ge=0)
+    seed: int = 0
+
+
 class OwnBenchmark(Options):
     """What a configuration says of one's own benchmark.
 
@@ -39,6 +56,7 @@ class OwnBenchmark(Options):
         queries: Query texts for lists that have none: lines of id, tab, text, or BEIR's ``.jsonl``.
         instruction: The task in words; by default that of a web search.
         relevant: The lowest grade that counts as relevant in recall.
+        synthetic: Drawn text in place of files.
     """
 
     folder: str = ""
@@ -49,9 +67,14 @@ class OwnBenchmark(Options):
     title: str = ""
     instruction: str = ""
     relevant: int = 1
+    synthetic: SyntheticText | None = None
 
     @model_validator(mode="after")
     def _names_judgements_and_something_to_rank(self) -> Self:
+        if self.synthetic is not None:
+            if self.folder or self.candidates or self.qrels or self.queries:
+                raise ValueError("'synthetic' text is drawn: name no files beside it")
+            return self
         if not self.folder and not (self.candidates and self.qrels):
             raise ValueError("name a 'folder' in BEIR form, or 'candidates' and 'qrels'")
         return self

@@ -16,6 +16,7 @@ from rerankbench.cli import (
     data,
     doctor,
     explain,
+    latency,
     measure,
     report,
     reproduce,
@@ -52,6 +53,7 @@ def _root(
 app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
+app.command("latency")(latency.latency)
 app.command("measure")(measure.measure)
 app.command("compare")(compare.compare)
 app.command("reproduction")(reproduction.reproduction)

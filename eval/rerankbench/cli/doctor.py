@@ -126,7 +126,8 @@ def _configurations(data: str | None) -> dict[str, Any]:
         if isinstance(asked, MtebTable):
             cells, needs = _scores(asked, data)
         else:
-            plan = planner.plan(asked)
+            own = open_planner(data, DEFAULT_RUNS, asked) if asked.file.own_benchmarks else planner
+            plan = own.plan(asked)
             cells, needs = len(plan), Counter((p.problem.message, p.problem.hint) for p in plan if p.problem)
         report[path.stem] = {
             "cells": cells,

@@ -13,8 +13,8 @@ import typer
 from rerankbench.cli.mteb import open_mteb, read_mteb
 from rerankbench.cli.options import DEFAULT_RUNS, Answers, Data, Json, Runs, open_experiment, open_planner
 from rerankbench.cli.output import print_json, print_table
+from rerankbench.cli.ranking import ranked
 from rerankbench.cli.report import DEFAULT_REPORTS
-from rerankbench.errors import RerankbenchError
 
 if TYPE_CHECKING:
     from rerankbench.config import Experiment
@@ -112,21 +112,9 @@ def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | 
 
 
 def _results(experiment: Experiment, planner: Planner, cache: Path | None, *, rank: bool) -> list[Result]:
-    from rich.console import Console
-
-    from rerankbench.cli.progress import ProgressDisplay
     from rerankbench.experiment import Laboratory
 
-    if not rank:
-        return Laboratory(planner).stored(planner.plan(experiment), experiment)
-    for definition, outcome in planner.candidates.build_all(planner.definitions(experiment)):
-        if not isinstance(outcome, RerankbenchError) and not outcome.reused:
-            typer.echo(f"built the {definition.name} lists of {definition.benchmark}, top {definition.depth}", err=True)
-    plan = planner.plan(experiment)
-    workable = [planned for planned in plan if planned.state in {"new", "unfinished"}]
-    with ProgressDisplay(Console(stderr=True), len(workable)) as progress:
-        Laboratory(planner, cache).run(workable, experiment, progress)
-    return Laboratory(planner).stored(planner.plan(experiment), experiment)
+    return ranked(experiment, planner, cache) if rank else Laboratory(planner).stored(planner.plan(experiment), experiment)
 
 
 def _total(made: Sequence[Made]) -> Counts:

@@ -225,6 +225,20 @@ class ExperimentFile(Options):
             raise ValueError("layout 'latency' times the encoding of documents: leave 'reuse_embeddings' out")
         return self
 
+    @property
+    def synthetic(self) -> tuple[str, ...]:
+        """Names of the benchmarks that are drawn text."""
+        return tuple(name for name, own in self.own_benchmarks.items() if own.get("synthetic") is not None)
+
+    @model_validator(mode="after")
+    def _synthetic_text_is_timed_and_called_so(self) -> Self:
+        if self.synthetic and self.layout != "latency":
+            raise ValueError(f"benchmark {self.synthetic[0]!r} is drawn text, for layout 'latency' alone: its quality means nothing")
+        other = [name for name in self.synthetic if not name.startswith("synthetic")]
+        if other:
+            raise ValueError(f"benchmark {other[0]!r} is drawn text: let its name begin with 'synthetic', so that it passes for no other")
+        return self
+
     @model_validator(mode="after")
     def _is_timed_where_it_says_how(self) -> Self:
         idle = sorted({"warmup", "timings"} & self.model_fields_set)

@@ -28,7 +28,7 @@ def phases_table(experiment: Experiment, timed: Sequence[Timed]) -> Table:
     """A group a run: its phases in the order of the ranker, what lies between them, the whole, and single calls where there are several."""
     measured = [t for t in timed if t.times]
     shortest = min(math.fsum(time.overall for time in t.times) / len(t.times) for t in measured)
-    decimals = 3 if shortest >= 0.1 else 5
+    decimals = 4 if shortest >= 0.1 else 6
     columns = tuple(
         Column(name, name.removesuffix("-s"), measure="latency per query", unit="seconds", decimals=decimals)
         for name in ("mean-s", *PERCENTILES)

@@ -48,11 +48,20 @@ def latency_tables(experiment: Experiment, results: Sequence[Result], runs: Path
     _refuse_repeats(timed, experiment)
     alone = [t for t in timed if t.timing != "throughput"]
     at_once = [t for t in timed if t.timing == "throughput"]
-    tables = {"throughput": throughput_table(experiment, at_once)} if at_once else {}
-    if not alone and at_once:
-        return {"table": tables["throughput"]}
-    others = {"phases": phases_table(experiment, alone), "costs": costs_table(experiment, alone)} if any(t.times for t in alone) else {}
-    return {"table": _seconds_table(experiment, alone), **others, **tables}
+    made: dict[str, Table] = {} if at_once and not alone else {"table": _seconds_table(experiment, alone)}
+    if any(t.times for t in alone):
+        made |= {"phases": phases_table(experiment, alone), "costs": costs_table(experiment, alone)}
+    if at_once:
+        made["throughput" if alone else "table"] = throughput_table(experiment, at_once)
+    caveats = tuple(_synthetic(experiment))
+    return {name: replace(of, caveats=(*of.caveats, *caveats)) for name, of in made.items()}
+
+
+def _synthetic(experiment: Experiment) -> Iterator[str]:
+    for name in experiment.file.synthetic:
+        if name in experiment.benchmarks:
+            title = title_of(name, experiment)
+            yield f"{title} is synthetic: words drawn at random, with the lengths of abstracts. Its seconds are of no real text."
 
 
 def latency_table(experiment: Experiment, results: Sequence[Result], runs: Path) -> Table:

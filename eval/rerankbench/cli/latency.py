@@ -1,0 +1,90 @@
+"""``rerankbench latency``: time what a configuration asks for on this machine, and write its tables under the device's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rerankbench.cli.options import DEFAULT_RUNS, BenchmarkNames, Data, Json, Limit, Runs, Set, Systems, open_experiment, open_planner
+from rerankbench.cli.output import console, print_json
+from rerankbench.cli.ranking import ranked
+from rerankbench.cli.report import DEFAULT_REPORTS
+from rerankbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from rerankbench.experiment import Result
+
+
+def latency(
+    config: Annotated[
+        str, typer.Argument(metavar="[CONFIG]", help="A configuration with layout: latency, or a shipped one's name.")
+    ] = "latency",
+    data: Data = None,
+    runs: Runs = DEFAULT_RUNS,
+    assignments: Set = None,
+    systems: Systems = "",
+    benchmarks: BenchmarkNames = "",
+    limit: Limit = None,
+    reports: Annotated[Path, typer.Option("--reports", metavar="DIR", help="Files go to DIR/latency/DEVICE/CONFIG/.")] = DEFAULT_REPORTS,
+    as_json: Json = False,
+) -> None:
+    """Time every cell of CONFIG that can be ranked here, print the tables, and write them into a folder of the device's own.
+
+    Runs that are complete are not timed again. The exit code is 4 while a cell has no number.
+
+    Examples:
+
+        rerankbench latency latency-cpu
+
+        rerankbench latency --benchmarks synthetic-350 --systems E2Rank-0.6B --set engines.e2rank-0.6b.kind=transformers
+    """
+    from rerankbench.report import render_terminal, to_json
+    from rerankbench.reporting import figure_of, report_of, write
+
+    experiment = open_experiment(config, assignments, systems, benchmarks)
+    if not experiment.times_queries:
+        raise UsageError(f"{experiment.name} times no queries.", hint="Say layout: latency in it, or: rerankbench run, rerankbench report")
+    results = ranked(experiment, open_planner(data, runs, experiment), limit=limit)
+    made = report_of(experiment, results, runs)
+    figure = figure_of(experiment, made.table, results, runs)
+    folder = reports / "latency" / device_folder(results) / experiment.name
+    written = write(made, figure, folder, runs)
+    if as_json:
+        tables = {name: to_json(table) for name, table in made.tables.items()}
+        print_json({"tables": tables, "files": [str(path) for path in written.files]})
+    else:
+        for table in made.tables.values():
+            console().print(render_terminal(table, made.shape))
+        typer.echo(f"Written to {folder}: {', '.join(path.name for path in written.files)}")
+    if written.undrawn is not None:
+        raise written.undrawn
+    raise typer.Exit(max(made.exit_code(), figure.exit_code() if figure else 0))
+
+
+def device_folder(results: Sequence[Result]) -> str:
+    """A folder's name for the one device that the runs were timed on: its GPUs, else its processor; this machine's where none was.
+
+    Raises:
+        UsageError: they were timed on several, whose seconds are not to stand in one table.
+    """
+    from rerankbench.manifest import environment
+
+    found = list(dict.fromkeys(_device(r.manifest["environment"]["hardware"]) for r in results if r.manifest))
+    if len(found) > 1:
+        raise UsageError(
+            f"These runs were timed on several devices: {'; '.join(found)}.",
+            hint="Give each device a folder of runs of its own: --runs DIR",
+        )
+    device = found[0] if found else _device(environment()["hardware"])
+    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
+
+
+def _device(hardware: dict[str, object]) -> str:
+    gpus = hardware["gpus"]
+    if isinstance(gpus, list) and gpus:
+        return f"{len(gpus)} {gpus[0]}" if len(gpus) > 1 else str(gpus[0])
+    return f"{hardware['cpu']} {hardware['cores']} cores"
