@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rerankbench.clock import Clock
 from rerankbench.engines import local_model
 from rerankbench.engines.transformers_batches import pieces, plan_batches
 from rerankbench.engines.transformers_decoding import FirstToken
 from rerankbench.engines.transformers_local import TransformersEngine, TransformersOptions
 from rerankbench.errors import EngineError, MissingWeights, OverLengthError
-from rerankbench.protocols import ChatTemplate, Engine, Floats, TextEmbedder, TextGenerator, Tokens
-from rerankbench.records import Chat, Message, Prompt
+from rerankbench.protocols import ChatTemplate, Engine, Floats, Parts, Ranker, TextEmbedder, TextGenerator, Tokens
+from rerankbench.rankers.embedding import EmbeddingOptions, EmbeddingRanker
+from rerankbench.rankers.listwise import ListwiseOptions, ListwiseRanker
+from rerankbench.records import CandidateList, Chat, Document, Message, Prompt, Query
 
 torch = pytest.importorskip("torch")
 transformers: Any = pytest.importorskip("transformers")
@@ -118,6 +122,27 @@ def test_pieces_are_the_list_and_hold_no_more_characters_than_they_may_but_for_o
     assert all(len(piece) == 1 or most is None or sum(map(len, piece)) <= most for piece in made)
     # And no two neighbours would fit together.
     assert all(most is not None and sum(map(len, a)) + len(b[0]) > most for a, b in pairwise(made))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: EmbeddingRanker.build(EmbeddingOptions(), p),
+        lambda p: ListwiseRanker.build(ListwiseOptions(window=3, step=2, max_new_tokens=4), p),
+    ],
+    ids=["E2Rank", "RankQwen3"],
+)
+def test_from_the_check_of_its_length_to_the_answer_no_text_is_tokenised_twice(
+    tiny_qwen3: Path, make: Callable[[Parts], Ranker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = TransformersEngine(options(tiny_qwen3))
+    read: list[str] = []
+    call = engine.tokens._call
+    monkeypatch.setattr(engine.tokens, "_call", lambda texts, **more: (read.extend(texts), call(texts, **more))[1])
+    documents = tuple(Document(f"d{i}", f"text {i} about life") for i in range(5))
+    make(Parts("dl19", engine, dict, Clock())).rank([CandidateList(Query("q", "what is life"), documents, (0.0,) * 5)])
+    assert len(read) >= 2
+    assert [text for text, times in Counter(read).items() if times > 1] == []
 
 
 def test_the_limit_is_the_smaller_of_the_option_and_the_models_positions(engine: TransformersEngine, tiny_qwen3: Path) -> None:

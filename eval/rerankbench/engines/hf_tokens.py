@@ -72,7 +72,8 @@ class HfTokens:
         Args:
             special: False leaves out the special tokens that the tokenizer would add, e.g. for a rendered chat.
         """
-        special = special and self._add_special_tokens
+        # Where none are added, a chat that was counted as a text is not tokenised a second time as a prompt.
+        special = special and bool(self._before or self._after)
         missing = list(dict.fromkeys(t for t in texts if (t, special) not in self._memo))
         fresh = dict(zip(missing, self._encode(missing, special), strict=True)) if missing else {}
         encoded = [fresh[t] if t in fresh else self._memo[t, special] for t in texts]
