@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,12 @@ def test_from_the_check_of_its_length_to_the_answer_no_text_is_tokenised_twice(
     engine = TransformersEngine(options(tiny_qwen3))
     read: list[str] = []
     call = engine.tokens._call
-    monkeypatch.setattr(engine.tokens, "_call", lambda texts, **more: (read.extend(texts), call(texts, **more))[1])
+
+    def noted(texts: Sequence[str], **more: bool) -> Any:
+        read.extend(texts)
+        return call(texts, **more)
+
+    monkeypatch.setattr(engine.tokens, "_call", noted)
     documents = tuple(Document(f"d{i}", f"text {i} about life") for i in range(5))
     make(Parts("dl19", engine, dict, Clock())).rank([CandidateList(Query("q", "what is life"), documents, (0.0,) * 5)])
     assert len(read) >= 2
