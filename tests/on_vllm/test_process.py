@@ -193,10 +193,11 @@ def test_options_reach_vllm(small_qwen3: Path) -> None:
     engine = made(small_qwen3, max_tokens=1000)
     assert arguments(engine, "embed") == {**common, "runner": "pooling", "convert": "embed", "max_model_len": 1000}
     on_a_cpu = {"max_num_batched_tokens": 2048}
-    expected = {**common, **on_a_cpu, "runner": "generate", "logprobs_mode": "raw_logits", "max_model_len": 1001}
+    generating = {**common, "runner": "generate", "disable_log_stats": False}  # with them an answer tells when its first token was there
+    expected = {**generating, **on_a_cpu, "logprobs_mode": "raw_logits", "max_model_len": 1001}
     assert arguments(engine, "logits") == expected
     changed = made(small_qwen3, dtype="bfloat16", batch_tokens=99, batch_size=9, memory_share=0.5, seed=7, tensor_parallel=2)
-    differing = dict(arguments(changed, "generate").items() - {**common, "runner": "generate", "logprobs_mode": "raw_logprobs"}.items())
+    differing = dict(arguments(changed, "generate").items() - {**generating, "logprobs_mode": "raw_logprobs"}.items())
     assert differing == {
         "dtype": "bfloat16",
         "gpu_memory_utilization": 0.5,
