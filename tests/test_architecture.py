@@ -29,7 +29,7 @@ LAYERS = [
     {"marking"},
     {"tables", "rescoring", "mteb_tables"},
     {"stages", "explaining", "latency", "figures"},
-    {"reporting"},
+    {"reporting", "load"},
     {"site"},
     {"cli"},
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rerankbench.report.bar_figure import plot_bars
 from rerankbench.report.latency_figure import plot_latency
+from rerankbench.report.load_figure import plot_load
 from rerankbench.report.marks import Figure, Kind, marks_csv
 from rerankbench.report.score_figure import plot_scores
 from rerankbench.report.stage_figure import plot_stages
@@ -23,6 +24,7 @@ PLOTS: Mapping[Kind, Callable[[Figure], Drawn]] = {
     "latency": plot_latency,
     "scores": plot_scores,
     "stages": plot_stages,
+    "load": plot_load,
 }
 
 
