@@ -22,6 +22,8 @@ BEYOND = 10
 """Arrivals that must lie beyond a percentile before it gets an interval: of fewer, a resample shows little but their luck."""
 TOLERATED = 0.1
 """Share of the arrivals that may wait when the last one comes: of a rate that is sustained the queue does not grow with their number."""
+IDLE = 0.02
+"""Of the seconds of ranking, what the wait before it may be where latency is not a matter of the rate."""
 BLOCKS = 20
 RESAMPLES = 1000
 
@@ -78,6 +80,11 @@ class Figures:
     def is_sustained(self) -> bool:
         """Whether all was answered in time, and no queue was left that grows with the number of arrivals."""
         return not self.unfinished and not self.errors and self.waiting <= TOLERATED * self.arrivals
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether hardly anything had to wait, so that a lower rate would be as slow."""
+        return not self.unfinished and self.wait is not None and self.service is not None and self.wait <= IDLE * self.service
 
     def holds(self, target_s: float | None) -> bool:
         """Whether it is sustained, and its 99th percentile does not exceed the target, where there is one."""

@@ -14,7 +14,7 @@ import orjson
 
 from rerankbench import manifest as facts
 from rerankbench.config import Experiment, fingerprint
-from rerankbench.errors import ConfigError, RerankbenchError, StoreError, UsageError
+from rerankbench.errors import ConfigError, EngineError, RerankbenchError, StoreError, UsageError
 from rerankbench.experiment import Result
 from rerankbench.load.arrivals import Arrival, Served, schedule
 from rerankbench.load.loop import Pace, WallPace, offer
@@ -129,7 +129,12 @@ class LoadLaboratory:
             self._watcher.rate_done(cell, tried[-1])
             return tried[-1].holds(settings.target_s)
 
-        try_all(attempt, settings, start=rounded(FIRST_GUESS / system.seconds_alone))
+        if settings.searches and system.seconds_alone > (settings.target_s or 0):
+            raise EngineError(
+                f"No rate can hold a p99 of {settings.target_s:g} s: a query that is ranked alone takes {system.seconds_alone:.3g} s.",
+                hint="a longer --p99-target, or a shorter list; --rates with --steps 0 shows its latency all the same",
+            )
+        try_all(attempt, settings, start=rounded(FIRST_GUESS / system.seconds_alone), is_hopeless=lambda: min(tried, key=lambda f: f.rate).is_idle)
         return tried
 
     def _offered(self, arrivals: Sequence[Arrival], system: Serving, settings: Settings) -> list[Served]:
@@ -141,11 +146,11 @@ class LoadLaboratory:
         return offer(arrivals, system.serves, self._pace, end_s=arrivals[-1].due_s + settings.drain_s, batch=settings.batch)
 
 
-def try_all(attempt: Callable[[float], bool], settings: Settings, start: float) -> None:
+def try_all(attempt: Callable[[float], bool], settings: Settings, start: float, is_hopeless: Callable[[], bool] = lambda: False) -> None:
     """The rates that are named, then those of the search between and beyond them."""
     known = {rate: attempt(rate) for rate in settings.rates}
     if settings.searches:
-        search(attempt, start, steps=settings.steps, tried=known)
+        search(attempt, start, steps=settings.steps, tried=known, is_hopeless=is_hopeless)
 
 
 def served_arrivals(folder: Path) -> list[list[Served]]:

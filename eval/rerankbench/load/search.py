@@ -18,7 +18,14 @@ def bracket(tried: Mapping[float, bool]) -> tuple[float | None, float | None]:
     return low, high
 
 
-def search(holds: Callable[[float], bool], start: float, *, steps: int, tried: Mapping[float, bool] | None = None) -> dict[float, bool]:
+def search(
+    holds: Callable[[float], bool],
+    start: float,
+    *,
+    steps: int,
+    tried: Mapping[float, bool] | None = None,
+    is_hopeless: Callable[[], bool] = lambda: False,
+) -> dict[float, bool]:
     """Try rates until the highest that holds is known to within the last bisection.
 
     Args:
@@ -26,6 +33,7 @@ def search(holds: Callable[[float], bool], start: float, *, steps: int, tried: M
         start: Where to begin when nothing was tried before.
         steps: Bisections.
         tried: What is known already.
+        is_hopeless: Whether a rate lower than all that were tried cannot do better, so that halving is of no use.
 
     Returns:
         All that was tried, in that order: rates of three figures, and whether they hold.
@@ -39,6 +47,8 @@ def search(holds: Callable[[float], bool], start: float, *, steps: int, tried: M
         low, high = bracket(known)
         if low is not None and high is not None:
             break
+        if low is None and known and is_hopeless():
+            return known
         attempt(rounded(2 * low if low is not None else high / 2 if high is not None else start))
     for _ in range(steps):
         low, high = bracket(known)
