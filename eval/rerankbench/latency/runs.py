@@ -108,7 +108,7 @@ def _measured(result: Result, cell: Cell, folder: Path, manifest: Mapping[str, A
         cell,
         queries=len(ranked),
         resumed=False,  # its mark speaks of the seconds of all queries together
-        notes=(_setting(manifest, cell.hardware), *flaws),
+        notes=(setting(manifest, cell.hardware), *flaws),
         not_judged=_not_judged(result, experiment, flaws) if experiment.file.table is not None else "",
     )
     return Timed(
@@ -156,7 +156,7 @@ def _answers(manifest: Mapping[str, Any], *sources: str) -> tuple[int, int]:
     return sum(c[source] for c in counts for source in sources), sum(c["asked"] for c in counts)
 
 
-def _setting(manifest: Mapping[str, Any], hardware: str) -> str:
+def setting(manifest: Mapping[str, Any], hardware: str) -> str:
     """Engine, type, longest input and hardware: seconds of another setting are other seconds."""
     engine = manifest["system"]["engine"] or {}
     said = [engine.get("kind", "no engine")]

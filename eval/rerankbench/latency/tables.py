@@ -53,11 +53,11 @@ def latency_tables(experiment: Experiment, results: Sequence[Result], runs: Path
         made |= {"phases": phases_table(experiment, alone), "costs": costs_table(experiment, alone)}
     if at_once:
         made["throughput" if alone else "table"] = throughput_table(experiment, at_once)
-    caveats = tuple(_synthetic(experiment))
+    caveats = tuple(synthetic_caveats(experiment))
     return {name: replace(of, caveats=(*of.caveats, *caveats)) for name, of in made.items()}
 
 
-def _synthetic(experiment: Experiment) -> Iterator[str]:
+def synthetic_caveats(experiment: Experiment) -> Iterator[str]:
     for name in experiment.file.synthetic:
         if name in experiment.benchmarks:
             title = title_of(name, experiment)

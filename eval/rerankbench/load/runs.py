@@ -134,7 +134,12 @@ class LoadLaboratory:
                 f"No rate can hold a p99 of {settings.target_s:g} s: a query that is ranked alone takes {system.seconds_alone:.3g} s.",
                 hint="a longer --p99-target, or a shorter list; --rates with --steps 0 shows its latency all the same",
             )
-        try_all(attempt, settings, start=rounded(FIRST_GUESS / system.seconds_alone), is_hopeless=lambda: min(tried, key=lambda f: f.rate).is_idle)
+        try_all(
+            attempt,
+            settings,
+            start=rounded(FIRST_GUESS / system.seconds_alone),
+            is_hopeless=lambda: min(tried, key=lambda f: f.rate).is_idle,
+        )
         return tried
 
     def _offered(self, arrivals: Sequence[Arrival], system: Serving, settings: Settings) -> list[Served]:

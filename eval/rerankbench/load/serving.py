@@ -14,10 +14,14 @@ from rerankbench.errors import RankingError
 from rerankbench.load.arrivals import Arrival
 from rerankbench.load.loop import Serve
 from rerankbench.load.settings import Settings
+from rerankbench.measures.latency import WHOLE
 from rerankbench.plan import Cell, Planner, engine_class, ranker_class
 from rerankbench.protocols import Accounts, Engine, Parts, Ranker
 from rerankbench.records import CandidateList
 from rerankbench.timing import prepared
+
+PROBES = 3
+"""Queries that are ranked alone after the warm-up."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Serving:
 
     Attributes:
         serves: One a worker.
-        seconds_alone: What a query took that was ranked alone, after the first ones.
+        seconds_alone: The least that a query took which was ranked alone, after the warm-up.
         engine: None for a ranker that works without.
     """
 
@@ -55,7 +59,7 @@ def serving(planner: Planner, cell: Cell, lists: Sequence[CandidateList], settin
     """Load the cell's engine, without any cache, rank some queries alone, and close it at the end.
 
     Args:
-        warmup: How many queries; at least one.
+        warmup: How many queries; some more are ranked alone, to know where a search begins.
 
     Raises:
         RerankbenchError: the engine cannot be loaded, or a query of the warm-up not be ranked.
@@ -64,8 +68,8 @@ def serving(planner: Planner, cell: Cell, lists: Sequence[CandidateList], settin
     try:
         rankers = [_ranker(planner, cell, engine) for _ in range(settings.workers)]
         ranker, clock = rankers[0]
-        spans = prepared(ranker, None, clock, lists, timing="cold", warmup=max(1, warmup))
-        alone = [span.seconds for span in spans if span.name == "rank"]
+        spans = prepared(ranker, None, clock, lists, timing="cold", warmup=warmup + PROBES)
+        alone = [span.seconds for span in spans if span.name == WHOLE][-PROBES:]
         by_id = {candidates.query.id: candidates for candidates in lists}
         yield Serving(tuple(_serve(*pair, by_id) for pair in rankers), min(alone), engine)
     finally:
@@ -91,7 +95,7 @@ def _serve(ranker: Ranker, clock: Clock, by_id: Mapping[str, CandidateList]) -> 
     def serve(arrivals: Sequence[Arrival]) -> None:
         batch = [by_id[arrival.query_id] for arrival in arrivals]
         try:
-            with clock.span("rank"):  # waits for the device, which may work on after the call
+            with clock.span(WHOLE):  # waits for the device, which may work on after the call
                 ranked = ranker.rank(batch)
         finally:
             clock.drain()

@@ -10,9 +10,13 @@ from typing import Any
 from rerankbench.config import Experiment
 from rerankbench.errors import MeasureError, StoreError
 from rerankbench.experiment import Result
+from rerankbench.latency.runs import setting
+from rerankbench.latency.tables import synthetic_caveats
 from rerankbench.load.measure import BEYOND, BLOCKS, NEEDED, TOLERATED, Figures, Latency, figures_of
 from rerankbench.load.runs import served_arrivals
 from rerankbench.load.search import bracket
+from rerankbench.load.serving import is_served
+from rerankbench.plan import counted
 from rerankbench.report.cells import Cell, Status
 from rerankbench.report.table import Column, Group, Row, Table
 from rerankbench.tables import cell_of, title_of
@@ -116,9 +120,8 @@ def load_tables(experiment: Experiment, loaded: Sequence[Loaded]) -> dict[str, T
 def _rates_table(experiment: Experiment, loaded: Sequence[Loaded]) -> Table:
     groups = tuple(Group(_heading(of, loaded, experiment), tuple(_rows(of))) for of in loaded)
     notes = (*_reasons(loaded), *_judged(loaded))
-    return Table(
-        f"{experiment.name}-load", f"{experiment.file.title}: under load", COLUMNS, groups, context=tuple(_context(loaded)), notes=notes
-    )
+    title, context, caveats = f"{experiment.file.title}: under load", tuple(_context(loaded)), tuple(synthetic_caveats(experiment))
+    return Table(f"{experiment.name}-load", title, COLUMNS, groups, context=context, caveats=caveats, notes=notes)
 
 
 def _highest_table(experiment: Experiment, loaded: Sequence[Loaded]) -> Table:
@@ -139,7 +142,7 @@ def _rows(of: Loaded) -> Iterator[Row]:
         yield Row(of.cell.system, of.name, tuple(replace(of.cell, column=c.name, unit=c.unit) for c in COLUMNS), of.cell.variant)
     for figures in of.figures:
         variant = ", ".join(filter(None, [of.cell.variant, f"{figures.rate:g}/s"]))
-        label = f"{figures.rate:g}/s" if figures.is_sustained else f"{figures.rate:g}/s, not sustained"
+        label = f"{figures.rate:g}/s" if figures.is_sustained else f"{figures.rate:g}/s (not sustained)"
         yield Row(of.cell.system, label, tuple(_cell(of, figures, column, variant) for column in COLUMNS), variant)
 
 
@@ -212,6 +215,8 @@ def _context(loaded: Sequence[Loaded]) -> Iterator[str]:
             f" pattern for every system; {settings['arrivals']} arrivals a rate{until}, after {settings['warmup']} that do not count"
         )
     yield "latency: seconds from when an arrival was due to its order, so that waiting counts; wait and service are its two parts"
+    if not any(of.settings for of in loaded):
+        return
     yield (
         f"unfinished: not answered {', '.join(f'{d:g} s' for d in _drains(loaded))} after the last arrival; not sustained: any are"
         f" unfinished or failed, or more than {100 * TOLERATED:.0f} % of all wait when the last one comes"
@@ -233,13 +238,13 @@ def _drains(loaded: Sequence[Loaded]) -> list[float]:
 
 
 def _work(of: Loaded) -> str:
-    settings, kind = of.settings or {}, of.result.cell.system.engine.kind if of.result.cell.system.engine else "no engine"
-    if settings["workers"] > 1:
-        return (
-            f"{of.name}: {kind}, at most {settings['workers']} queries under way; busy is their share; on {of.cell.hardware} is the client"
-        )
-    batch = f"up to {settings['batch']} waiting queries together" if settings["batch"] > 1 else "one query at a time"
-    return f"{of.name}: {kind}, {batch}, on {of.cell.hardware}"
+    """Engine and hardware, and how many queries it has at once."""
+    settings, made_with = of.settings or {}, setting(of.result.manifest or {}, of.cell.hardware)
+    if is_served(of.result.cell.system):
+        workers = counted(settings["workers"])
+        return f"{of.name}: {made_with}, which is the client; up to {workers} under way at once, of which busy is the share"
+    batch = f"up to {settings['batch']} waiting queries" if settings["batch"] > 1 else "one query"
+    return f"{of.name}: {made_with}; {batch} at a time"
 
 
 def _held(loaded: Sequence[Loaded]) -> Iterator[str]:
