@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from typing import cast
 
 from rerankbench.clock import Clock
 from rerankbench.config import System
 from rerankbench.engines.openai_http import OpenAIEngine
-from rerankbench.errors import RankingError
+from rerankbench.errors import RankingError, RerankbenchError
 from rerankbench.load.arrivals import Arrival
 from rerankbench.load.loop import Serve
 from rerankbench.load.settings import Settings
 from rerankbench.measures.latency import WHOLE
 from rerankbench.plan import Cell, Planner, engine_class, ranker_class
 from rerankbench.protocols import Accounts, Engine, Parts, Ranker
-from rerankbench.records import CandidateList
+from rerankbench.records import CandidateList, Span
 from rerankbench.timing import prepared
 
 PROBES = 3
@@ -62,14 +63,12 @@ def serving(planner: Planner, cell: Cell, lists: Sequence[CandidateList], settin
         warmup: How many queries; some more are ranked alone, to know where a search begins.
 
     Raises:
-        RerankbenchError: the engine cannot be loaded, or a query of the warm-up not be ranked.
+        RerankbenchError: the engine cannot be loaded, or not one query of the warm-up be ranked.
     """
     engine = _engine(cell.system)
     try:
         rankers = [_ranker(planner, cell, engine) for _ in range(settings.workers)]
-        ranker, clock = rankers[0]
-        spans = prepared(ranker, None, clock, lists, timing="cold", warmup=warmup + PROBES)
-        alone = [span.seconds for span in spans if span.name == WHOLE][-PROBES:]
+        alone = _ranked_alone(rankers[0], lists, warmup + PROBES)[-PROBES:]
         by_id = {candidates.query.id: candidates for candidates in lists}
         yield Serving(tuple(_serve(*pair, by_id) for pair in rankers), min(alone), engine)
     finally:
@@ -89,6 +88,21 @@ def _ranker(planner: Planner, cell: Cell, engine: Engine | None) -> tuple[Ranker
     clock = Clock(synchronise=engine.synchronise) if engine else Clock()
     parts = Parts(cell.benchmark, engine, planner.benchmarks.open(cell.benchmark).qrels, clock)
     return cast("Ranker", ranker_class(cell.system).build(planner.ranker_options(cell.system), parts)), clock
+
+
+def _ranked_alone(ranker: tuple[Ranker, Clock], lists: Sequence[CandidateList], count: int) -> list[float]:
+    """Seconds of each of so many queries, of those that can be ranked: one that cannot is a matter of the arrivals, where it is counted."""
+    problem: RerankbenchError | None = None
+    spans: list[Span] = []
+    for candidates in islice(cycle(lists), count):
+        try:
+            spans += prepared(ranker[0], None, ranker[1], [candidates], timing="cold", warmup=1)
+        except RerankbenchError as error:
+            problem = error
+            ranker[1].drain()
+    if not spans and problem is not None:
+        raise problem
+    return [span.seconds for span in spans if span.name == WHOLE]
 
 
 def _serve(ranker: Ranker, clock: Clock, by_id: Mapping[str, CandidateList]) -> Serve:
