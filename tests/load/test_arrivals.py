@@ -63,7 +63,7 @@ def test_seconds_end_it_earlier() -> None:
         ({"rates": (1.0, 0.0)}, "--rates: expected numbers above 0, got 0"),
         ({"rates": (1.0, 1.0)}, "names a rate twice"),
         ({"seconds": float("nan")}, "--seconds"),
-        ({"target_s": 20.0}, "--drain is 10 s, less than --p99-target, 20 s"),
+        ({"target_s": 20.0, "drain_s": 10.0}, "--drain is 10 s, less than --p99-target, 20 s"),
     ],
 )
 def test_settings_that_lead_nowhere_are_refused(wrong: dict[str, object], said: str) -> None:

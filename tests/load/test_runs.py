@@ -208,7 +208,7 @@ def test_a_killed_run_is_unfinished_and_begins_again(tmp_path: Path) -> None:
     config, runs = tmp_path / "kill.yaml", tmp_path / "runs"
     system = "{name: x, ranker: {kind: listwise}, engine: {kind: scripted, delay_s: 0.002}}"
     config.write_text(f"title: t\nbenchmarks: [mini]\n{MORE}\nsystems: [{system}]\n", encoding="utf-8")
-    rates = ",".join(map(str, range(20, 60)))
+    rates = ",".join(map(str, range(200, 800, 15)))
     command = [sys.executable, "-m", "rerankbench", "load", str(config), "--runs", str(runs), "--rates", rates, "--arrivals", "10"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "eval"), "HF_HUB_OFFLINE": "1"}
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)

@@ -80,8 +80,8 @@ def served(
     pace = VirtualPace() if settings.workers == 1 else SharedPace()
     due = list(arrivals) or schedule(rate, QUERIES, settings)
     serves = [server(pace, seconds, fails) for _ in range(settings.workers)]
-    return offer(due, serves, pace, end_s=due[-1].due_s + settings.drain_s, batch=settings.batch)
+    return offer(due, serves, pace, end_s=due[-1].due_s + settings.drained(0.0), batch=settings.batch)
 
 
 def figures(rate: float, seconds: Seconds, settings: Settings, fails: Callable[[Arrival], bool] = lambda _: False) -> Figures:
-    return figures_of(served(rate, seconds, settings, fails), drain_s=settings.drain_s, workers=settings.workers)
+    return figures_of(served(rate, seconds, settings, fails), drain_s=settings.drained(0.0), workers=settings.workers)

@@ -36,7 +36,6 @@ INCOMPLETE = 4
 """Exit code when a system has no run, no rate holds, or an arrival failed."""
 STOPPED = 130
 """Exit code after Control-C, as shells have it."""
-DRAIN_S = 10.0
 
 
 def load(
@@ -76,7 +75,7 @@ def load(
             "--drain",
             metavar="S",
             show_default=False,
-            help=f"How long answers count after the last arrival; {DRAIN_S:g}, or the target where that is longer.",
+            help="How long answers count after the last arrival; 10, the target, or three times a query alone, whichever is longest.",
         ),
     ] = None,
     reports: Annotated[
@@ -108,7 +107,7 @@ def load(
         arrivals=arrivals,
         seconds=seconds,
         warmup=warmup,
-        drain_s=drain if drain is not None else max(DRAIN_S, p99_target or 0.0),
+        drain_s=drain,
         steps=steps,
         seed=seed,
     )

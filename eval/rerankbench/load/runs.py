@@ -105,7 +105,8 @@ class LoadLaboratory:
                 meter = Meter()
                 tried = self._try_rates(cell, lists, system, settings, folder)
                 manifest = {
-                    **_facts(cell, identity, settings),
+                    **_facts(cell, identity),
+                    "settings": {**settings.as_data(), "drain_s": settings.drained(system.seconds_alone)},
                     "queries": len(lists),
                     "seconds_alone": system.seconds_alone,
                     "rates": [figures.rate for figures in tried],
@@ -125,21 +126,13 @@ class LoadLaboratory:
             arrivals = schedule(rate, [candidates.query.id for candidates in lists], settings)
             served = self._offered(arrivals, system, settings)
             folder.add(ARRIVALS, map(_record, served))  # after the rate: a disk is slow, and not what is measured
-            tried.append(figures_of(served, drain_s=settings.drain_s, workers=settings.workers))
+            tried.append(figures_of(served, drain_s=settings.drained(system.seconds_alone), workers=settings.workers))
             self._watcher.rate_done(cell, tried[-1])
             return tried[-1].holds(settings.target_s)
 
-        if settings.searches and system.seconds_alone > (settings.target_s or 0):
-            raise EngineError(
-                f"No rate can hold a p99 of {settings.target_s:g} s: a query that is ranked alone takes {system.seconds_alone:.3g} s.",
-                hint="a longer --p99-target, or a shorter list; --rates with --steps 0 shows its latency all the same",
-            )
-        try_all(
-            attempt,
-            settings,
-            start=rounded(FIRST_GUESS / system.seconds_alone),
-            is_hopeless=lambda: min(tried, key=lambda f: f.rate).is_idle,
-        )
+        _refuse_the_impossible(settings, system.seconds_alone)
+        start = rounded(FIRST_GUESS / system.seconds_alone)
+        try_all(attempt, settings, start, is_hopeless=lambda: min(tried, key=lambda figures: figures.rate).is_idle)
         return tried
 
     def _offered(self, arrivals: Sequence[Arrival], system: Serving, settings: Settings) -> list[Served]:
@@ -148,7 +141,17 @@ class LoadLaboratory:
                 f"No arrival counts within --seconds {settings.seconds:g}: all that would come are warm-up.",
                 hint="--seconds longer, --warmup less, or higher rates",
             )
-        return offer(arrivals, system.serves, self._pace, end_s=arrivals[-1].due_s + settings.drain_s, batch=settings.batch)
+        end_s = arrivals[-1].due_s + settings.drained(system.seconds_alone)
+        return offer(arrivals, system.serves, self._pace, end_s=end_s, batch=settings.batch)
+
+
+def _refuse_the_impossible(settings: Settings, seconds_alone: float) -> None:
+    """Raises: EngineError: a search for what no rate can hold, which would end at rates of hours."""
+    if settings.searches and settings.target_s is not None and seconds_alone > settings.target_s:
+        raise EngineError(
+            f"No rate can hold a p99 of {settings.target_s:g} s: a query that is ranked alone takes {seconds_alone:.3g} s.",
+            hint="a longer --p99-target, or a shorter list; --rates with --steps 0 shows its latency all the same",
+        )
 
 
 def try_all(attempt: Callable[[float], bool], settings: Settings, start: float, is_hopeless: Callable[[], bool] = lambda: False) -> None:
@@ -196,13 +199,12 @@ def _read(file: Path, number: int, line: bytes) -> Served:
         raise StoreError(f"{file}:{number}: not an arrival: {error}", hint=f"Delete {file.parent} and run again.") from error
 
 
-def _facts(cell: Cell, identity: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+def _facts(cell: Cell, identity: Mapping[str, Any]) -> dict[str, Any]:
     engine = engine_class(cell.system)
     return {
         "id": fingerprint(identity),
         "identity": identity,
         "system": {"name": cell.system.name, **cell.system.as_data()},
-        "settings": settings.as_data(),
         "caveat": engine.caveat if engine else "",
         "environment": facts.environment(),
     }

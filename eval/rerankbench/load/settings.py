@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from rerankbench.errors import UsageError
 
+DRAIN_S = 10.0
+DRAIN_QUERIES = 3
 Pattern = Literal["poisson", "constant"]
 
 
@@ -24,7 +26,8 @@ class Settings:
         warmup: Arrivals a rate that come before those, and do not count.
         workers: Ranker calls under way at once.
         batch: Waiting queries that one call takes at the most.
-        drain_s: How long after the last arrival answers still count; what is not there then is unfinished.
+        drain_s: How long after the last arrival answers still count; what is not there then is unfinished. None: `DRAIN_S`, the target, or
+            `DRAIN_QUERIES` times what a query takes alone, whichever is longest.
         steps: Bisections of the search, after the rate was doubled or halved into a bracket.
         seed: Of the pattern.
     """
@@ -37,7 +40,7 @@ class Settings:
     warmup: int = 5
     workers: int = 1
     batch: int = 1
-    drain_s: float = 10.0
+    drain_s: float | None = None
     steps: int = 4
     seed: int = 0
 
@@ -54,7 +57,7 @@ class Settings:
                     raise UsageError(f"{option}: expected numbers above 0, got {value:g}.")
         if len(set(self.rates)) < len(self.rates):
             raise UsageError("--rates names a rate twice.")
-        if self.target_s is not None and self.drain_s < self.target_s:
+        if self.target_s is not None and self.drain_s is not None and self.drain_s < self.target_s:
             raise UsageError(
                 f"--drain is {self.drain_s:g} s, less than --p99-target, {self.target_s:g} s: whether a late answer holds the target would"
                 " not be known."
@@ -64,6 +67,18 @@ class Settings:
     def searches(self) -> bool:
         """Whether rates are tried beyond those that are named."""
         return self.target_s is not None and (self.steps > 0 or not self.rates)
+
+    def drained(self, seconds_alone: float) -> float:
+        """How long answers count, of a system that takes so long for one query alone.
+
+        Raises:
+            UsageError: that is longer than `drain_s`: the last arrival would never be answered in time, whatever the rate.
+        """
+        if self.drain_s is None:
+            return max(DRAIN_S, self.target_s or 0.0, DRAIN_QUERIES * seconds_alone)
+        if self.drain_s < seconds_alone:
+            raise UsageError(f"--drain is {self.drain_s:g} s, and a query that is ranked alone takes {seconds_alone:.3g} s.")
+        return self.drain_s
 
     def as_data(self) -> Mapping[str, Any]:
         """JSON-able."""

@@ -194,7 +194,12 @@ def _highest_cells(of: Loaded) -> Iterator[Cell]:
             yield place
         elif found is None or found.p99 is None:
             reason = f"no rate that was tried {_what_holding_is(of)}; the lowest was {of.figures[0].rate:g}/s"
-            yield replace(place, status=Status.MISSING, reason=reason, hint="lower --rates, or a longer --p99-target")
+            yield replace(
+                place,
+                status=Status.MISSING,
+                reason=reason,
+                hint="lower --rates" if of.target_s is None else "lower --rates, or a longer --p99-target",
+            )
         elif column.name == "p99-s":
             yield _of_latency(replace(place, queries=found.arrivals), found.p99, found)
         else:
