@@ -30,7 +30,7 @@ def test_poisson_arrivals_at_a_constant_server_wait_as_pollaczek_and_khinchine_s
 
 def test_busy_is_the_load_and_latency_is_wait_and_service() -> None:
     found = figures(0.8, constant(1.0), Settings(rates=(0.8,), arrivals=5000, warmup=100))
-    assert found.busy == pytest.approx(0.8, abs=0.005)
+    assert found.busy == found.under_way == pytest.approx(0.8, abs=0.005)
     assert found.offered == pytest.approx(0.8)
     assert found.achieved == pytest.approx(0.8, abs=0.005)
     assert found.service == pytest.approx(1.0)
@@ -48,7 +48,7 @@ def test_constant_arrivals_below_capacity_never_wait() -> None:
     assert (found.p50.seconds, found.p99.seconds) == pytest.approx((1.0, 1.0))
     assert found.is_sustained
     assert found.is_idle
-    assert found.waiting == 0
+    assert found.behind == 0
 
 
 def test_above_capacity_the_queue_grows_and_the_rate_is_not_sustained() -> None:
@@ -56,8 +56,8 @@ def test_above_capacity_the_queue_grows_and_the_rate_is_not_sustained() -> None:
     found = figures(2.0, constant(1.0), replace(STEADY, drain_s=1000.0))
     assert found.unfinished == 0
     assert found.wait == pytest.approx(sum(n / 2 for n in range(200)) / 200)
-    # The last one is due 99.5 s after the first. By then 0 … 99 were begun; of the 99 others before the last none.
-    assert found.waiting == 99
+    # The last one is due 99.5 s after the first. By then 0 … 98 were done; of the 100 others before the last none.
+    assert found.behind == 100
     assert found.achieved == pytest.approx(99 / 99.5)
     assert found.busy == pytest.approx(1.0)
     assert not found.is_sustained
@@ -94,7 +94,10 @@ def test_a_worker_takes_what_waits_together_and_never_waits_for_more() -> None:
     # Due at 0.25, 0.5, … 3: the first goes alone; at 1.25 four wait, of which three go; at 2.25 again three of what came; and so on.
     assert calls == [[0], [1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11]]
     assert [s.started_s for s in found] == pytest.approx([0.25] + [1.25] * 3 + [2.25] * 3 + [3.25] * 3 + [4.25] * 2)
-    assert figures_of(found, drain_s=10.0).busy == pytest.approx(1.0)  # calls that several share are counted once
+    counted = figures_of(found, drain_s=10.0)
+    # From the first's due, 0.25, to the last's, 3: one at a time for a second, three for 1.75 s; calls that several share are busy once.
+    assert counted.busy == pytest.approx(1.0)
+    assert counted.under_way == pytest.approx((1 * 1 + 3 * 1.75) / 2.75)
 
 
 def test_batches_pay_where_the_server_takes_as_long_for_many() -> None:
@@ -107,7 +110,8 @@ def test_two_workers_carry_twice_the_rate() -> None:
     # D/D/2, service 1 s, 1.9 a second: each takes every other arrival, 1.053 s after its last one.
     found = figures(1.9, constant(1.0), replace(STEADY, workers=2, arrivals=100))
     assert found.wait == pytest.approx(0.0)
-    assert found.busy == pytest.approx(0.95, abs=0.01)
+    assert found.under_way == pytest.approx(1.9, abs=0.02)  # Little's law: arrivals a second times seconds of each
+    assert found.busy == pytest.approx(1.0)  # between two of one worker the other is at work
     assert found.is_sustained
     assert not figures(1.9, constant(1.0), replace(STEADY, arrivals=100)).is_sustained
 

@@ -101,7 +101,7 @@ def test_warm_up_alone_is_no_measurement() -> None:
 
 def test_one_arrival_is_a_rate_too() -> None:
     found = of(answered([0.5], rate=2.0))
-    assert (found.offered, found.busy, found.waiting) == (2.0, 1.0, 0)
+    assert (found.offered, found.busy, found.behind) == (2.0, 1.0, 0)
     assert found.is_sustained
 
 
@@ -111,5 +111,15 @@ def test_a_queue_of_more_than_a_tenth_is_not_sustained() -> None:
         begun = [Served(a, a.due_s if a.number < 99 - count else 200.0, 201.0 if a.number >= 99 - count else a.due_s + 0.1, 0) for a in due]
         return of(begun, drain_s=500.0)
 
-    assert (last_waiting(10).waiting, last_waiting(10).is_sustained) == (10, True)
-    assert (last_waiting(11).waiting, last_waiting(11).is_sustained) == (11, False)
+    # A tenth, and the one that may be under way.
+    assert (last_waiting(11).behind, last_waiting(11).is_sustained) == (11, True)
+    assert (last_waiting(12).behind, last_waiting(12).is_sustained) == (12, False)
+
+
+def test_long_queries_that_a_server_ranks_beside_each_other_are_no_queue() -> None:
+    # 10 a second, 3 s each: 30 are always under way, of which 29 before the last, due when the first 70 of 100 are done.
+    served = answered([3.0] * 100, rate=10.0)
+    beside, one_by_one = figures_of(served, drain_s=10.0, seconds_alone=3.0), figures_of(served, drain_s=10.0, seconds_alone=0.1)
+    assert beside.behind == one_by_one.behind == 29
+    assert beside.is_sustained
+    assert not one_by_one.is_sustained

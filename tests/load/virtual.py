@@ -84,4 +84,4 @@ def served(
 
 
 def figures(rate: float, seconds: Seconds, settings: Settings, fails: Callable[[Arrival], bool] = lambda _: False) -> Figures:
-    return figures_of(served(rate, seconds, settings, fails), drain_s=settings.drained(0.0), workers=settings.workers)
+    return figures_of(served(rate, seconds, settings, fails), drain_s=settings.drained(0.0), batch=settings.batch)

@@ -21,7 +21,7 @@ NEEDED = 100
 BEYOND = 10
 """Arrivals that must lie beyond a percentile before it gets an interval: of fewer, a resample shows little but their luck."""
 TOLERATED = 0.1
-"""Share of the arrivals that may wait when the last one comes: of a rate that is sustained the queue does not grow with their number."""
+"""Share of the arrivals that may be behind when the last one comes: of a sustained rate the queue does not grow with their number."""
 IDLE = 0.02
 """Of the seconds of ranking, what the wait before it may be where latency is not a matter of the rate."""
 BLOCKS = 20
@@ -49,8 +49,10 @@ class Figures:
     Attributes:
         arrivals: How many count.
         offered, achieved: Arrivals that came, and answers that were there, a second, from the first arrival's due to the last one's.
-        busy: Share of that time in which a worker had something to rank, mean over the workers.
-        waiting: Arrivals before the last one that were not begun when it was due.
+        busy: Share of that time in which at least one arrival was being ranked.
+        under_way: How many were, mean over that time.
+        behind: Arrivals before the last one that had no order yet when it was due.
+        at_once: How many of those may be under way without any queue.
         unfinished: Not answered at the end, and not failed before.
         errors: Reason → how many arrivals have no order because of it. They are in no latency.
         mean, p50, p90, p99: Of latency from due to order; None where every arrival failed.
@@ -62,7 +64,9 @@ class Figures:
     offered: float
     achieved: float
     busy: float
-    waiting: int
+    under_way: float
+    behind: int
+    at_once: float
     unfinished: int
     errors: dict[str, int]
     mean: Latency | None
@@ -79,7 +83,7 @@ class Figures:
     @property
     def is_sustained(self) -> bool:
         """Whether all was answered in time, and no queue was left that grows with the number of arrivals."""
-        return not self.unfinished and not self.errors and self.waiting <= TOLERATED * self.arrivals
+        return not self.unfinished and not self.errors and self.behind <= TOLERATED * self.arrivals + self.at_once
 
     @property
     def is_idle(self) -> bool:
@@ -93,11 +97,12 @@ class Figures:
         return target_s is None or self.p99.seconds <= target_s
 
 
-def figures_of(served: Sequence[Served], *, drain_s: float, workers: int = 1) -> Figures:
+def figures_of(served: Sequence[Served], *, drain_s: float, batch: int = 1, seconds_alone: float = 0.0) -> Figures:
     """
     Args:
         served: All arrivals of one rate, in the order of their dues.
-        workers: How many there were to rank them.
+        batch: How many a worker takes together at the most.
+        seconds_alone: What a query takes that is ranked alone: of a server that ranks many beside each other, so long ones overlap.
         drain_s: How long after the last of them answers count.
 
     Raises:
@@ -120,8 +125,10 @@ def figures_of(served: Sequence[Served], *, drain_s: float, workers: int = 1) ->
         arrivals=len(counted),
         offered=(len(counted) - 1) / (last - first) if len(counted) > 1 else rate,
         achieved=_answers(served, window),
-        busy=_busy(served, window) / workers,
-        waiting=sum(s.started_s is None or s.started_s > last for s in counted[:-1]),
+        busy=_busy(served, window),
+        under_way=sum(_overlap(s, window) for s in served) / (window[1] - window[0]),
+        behind=sum(not _by(s, last) for s in counted[:-1]),
+        at_once=max(batch, rate * seconds_alone),
         unfinished=len(unfinished),
         errors=_reasons(failed),
         mean=_mean(latencies, bounds, intervals.get(None)),
@@ -153,14 +160,20 @@ def _answers(served: Sequence[Served], window: tuple[float, float]) -> float:
 
 
 def _busy(served: Sequence[Served], window: tuple[float, float]) -> float:
-    """How many workers had something to rank, mean over the window. Arrivals that were ranked together are one call."""
-    calls = {(s.worker, s.started_s): s.finished_s for s in served}
-    spent = [
-        min(finished, window[1]) - max(started, window[0])
-        for (_, started), finished in calls.items()
-        if started is not None and finished is not None and finished > window[0] and started < window[1]
-    ]
-    return math.fsum(spent) / (window[1] - window[0])
+    """Intervals are put together: arrivals that are ranked at the same time make nothing busier than busy."""
+    busy, until = 0.0, window[0]
+    for s in sorted((s for s in served if s.started_s is not None), key=lambda s: s.started_s or 0.0):
+        if s.started_s is not None and s.finished_s is not None:
+            busy += max(0.0, min(s.finished_s, window[1]) - max(s.started_s, until))
+            until = max(until, s.finished_s)
+    return busy / (window[1] - window[0])
+
+
+def _overlap(served: Served, window: tuple[float, float]) -> float:
+    """Seconds of the window in which it was being ranked."""
+    if served.started_s is None or served.finished_s is None:
+        return 0.0
+    return max(0.0, min(served.finished_s, window[1]) - max(served.started_s, window[0]))
 
 
 def _mean(latencies: Sequence[float], bounds: Sequence[float], interval: tuple[float, float] | None) -> Latency | None:

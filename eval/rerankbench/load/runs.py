@@ -126,7 +126,8 @@ class LoadLaboratory:
             arrivals = schedule(rate, [candidates.query.id for candidates in lists], settings)
             served = self._offered(arrivals, system, settings)
             folder.add(ARRIVALS, map(_record, served))  # after the rate: a disk is slow, and not what is measured
-            tried.append(figures_of(served, drain_s=settings.drained(system.seconds_alone), workers=settings.workers))
+            alone = system.seconds_alone
+            tried.append(figures_of(served, drain_s=settings.drained(alone), batch=settings.batch, seconds_alone=alone))
             self._watcher.rate_done(cell, tried[-1])
             return tried[-1].holds(settings.target_s)
 

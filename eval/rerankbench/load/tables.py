@@ -27,6 +27,7 @@ COLUMNS = (
     Column("offered-per-s", "offered/s", measure="arrivals a second", unit="number", decimals=3),
     Column("achieved-per-s", "achieved/s", measure="answers a second", unit="number", decimals=3),
     Column("busy", "busy, %", measure="share of the time", unit="percent", decimals=0),
+    Column("under-way", "under way", measure="queries, mean", unit="number", decimals=2),
     *(Column(name, name.removesuffix("-s"), measure="latency under load", unit="seconds", decimals=3) for name in LATENCIES),
     Column("wait-s", "wait", measure="mean, of what was answered", unit="seconds", decimals=3),
     Column("service-s", "service", measure="mean, of what was answered", unit="seconds", decimals=3),
@@ -98,7 +99,8 @@ def _loaded(result: Result, experiment: Experiment, runs: Path) -> Loaded:
         return Loaded(result, absent)
     settings = manifest["settings"]
     try:
-        rates = [figures_of(served, drain_s=settings["drain_s"], workers=settings["workers"]) for served in served_arrivals(folder)]
+        made_with = {"drain_s": settings["drain_s"], "batch": settings["batch"], "seconds_alone": manifest["seconds_alone"]}
+        rates = [figures_of(served, **made_with) for served in served_arrivals(folder)]
     except MeasureError as error:
         raise StoreError(f"{folder}: {error.message}", hint=f"Delete {folder} and run again.") from error
     hardware = manifest["environment"]["hardware"]
@@ -158,6 +160,7 @@ def _cell(of: Loaded, figures: Figures, column: Column, variant: str) -> Cell:
         "offered-per-s": figures.offered,
         "achieved-per-s": figures.achieved,
         "busy": figures.busy,
+        "under-way": figures.under_way,
         "wait-s": figures.wait,
         "service-s": figures.service,
         "unfinished": figures.unfinished,
@@ -220,11 +223,13 @@ def _context(loaded: Sequence[Loaded]) -> Iterator[str]:
             f" pattern for every system; {settings['arrivals']} arrivals a rate{until}, after {settings['warmup']} that do not count"
         )
     yield "latency: seconds from when an arrival was due to its order, so that waiting counts; wait and service are its two parts"
+    yield "busy: share of the time in which a query was being ranked; under way: how many were, in the mean"
     if not any(of.settings for of in loaded):
         return
     yield (
-        f"unfinished: not answered {', '.join(f'{d:g} s' for d in _drains(loaded))} after the last arrival; not sustained: any are"
-        f" unfinished or failed, or more than {100 * TOLERATED:.0f} % of all wait when the last one comes"
+        f"unfinished: not answered {', '.join(f'{d:.3g} s' for d in _drains(loaded))} after the last arrival; not sustained: any are"
+        f" unfinished or failed, or more than {100 * TOLERATED:.0f} % of all are without their order when the last one comes, besides those"
+        " that may be under way without a queue"
     )
     yield (
         f"95 % intervals: percentile bootstrap over {BLOCKS} blocks of neighbours, of {NEEDED} answered arrivals or more, and of"
@@ -247,7 +252,7 @@ def _work(of: Loaded) -> str:
     settings, made_with = of.settings or {}, setting(of.result.manifest or {}, of.cell.hardware)
     if is_served(of.result.cell.system):
         workers = counted(settings["workers"])
-        return f"{of.name}: {made_with}, which is the client; up to {workers} under way at once, of which busy is the share"
+        return f"{of.name}: {made_with}, which is the client; up to {workers} under way at once"
     batch = f"up to {settings['batch']} waiting queries" if settings["batch"] > 1 else "one query"
     return f"{of.name}: {made_with}; {batch} at a time"
 
