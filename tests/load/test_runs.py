@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from itertools import cycle
 from pathlib import Path
 from threading import Barrier
@@ -19,6 +20,7 @@ import pytest
 from engines.openai_server import Asked, Says, chat, serving, without_keys
 from laboratory import TinyBenchmarks, experiment, write_mirror
 from load.slow import Slow
+from rerankbench.cli.load import exit_code
 from rerankbench.config import Experiment
 from rerankbench.errors import StoreError, UsageError
 from rerankbench.experiment import Result
@@ -153,6 +155,31 @@ def test_a_query_that_fails_is_counted_with_its_reason_and_the_rate_does_not_hol
     (cell, *_) = tables["highest"].rows[0].cells
     assert cell.status is Status.MISSING
     assert cell.reason == "no rate that was tried is sustained; the lowest was 0.5/s"
+
+
+def test_a_run_in_which_queries_failed_ends_with_4_also_when_it_is_reused(tmp_path: Path, mirror: Path) -> None:
+    Slow.fails_at = "what is q2"
+    asked, runs = experiment(tmp_path, f"[{SLOW}]", MORE), tmp_path / "runs"
+    for _ in range(2):
+        results = under_load(asked, mirror, runs)
+        loaded, _ = shown(asked, results, runs)
+        assert exit_code(results, loaded, of_tables=0) == 4
+    assert results[0].reused
+    Slow.fails_at = ""
+    well = under_load(asked, mirror, tmp_path / "others")
+    assert exit_code(well, shown(asked, well, tmp_path / "others")[0], of_tables=0) == 0
+
+
+def test_the_figure_has_the_rates_open_where_they_are_not_sustained_and_rings_the_highest_that_holds(tmp_path: Path, mirror: Path) -> None:
+    asked, runs = experiment(tmp_path, f"[{SLOW}]", MORE), tmp_path / "runs"
+    results = under_load(asked, mirror, runs, Settings(rates=(0.5, 2.0), target_s=1.5, pattern="constant", arrivals=20, warmup=2, steps=0))
+    figure = load_figure(asked, loaded_runs(results, asked, runs))
+    places = [(mark.series, mark.part, mark.x and float(mark.x)) for mark in figure.marks]
+    at_half, at_two = (("p50", 0.5), ("p99", 0.5)), (("p50, not sustained", 2.0), ("p99, not sustained", 2.0))
+    assert places == [("slow", *p) for p in (*at_half, *at_two, ("highest", 0.5))] + [("p99 target, 1.5 s", "level", None)]
+    assert [float(m.y or 0) for m in figure.marks if m.x == Decimal("0.5") or m.x is None] == pytest.approx([1.0, 1.0, 1.0, 1.5])
+    assert "Open marks" in figure.words()
+    assert "Ringed: the highest rate that holds the target." in figure.words()
 
 
 def test_where_all_fail_there_is_no_run_and_the_others_go_on(tmp_path: Path, mirror: Path) -> None:

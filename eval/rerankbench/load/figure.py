@@ -13,9 +13,10 @@ from rerankbench.report.load_figure import HELD, LEVEL, UNSUSTAINED
 from rerankbench.report.marks import Figure, Mark, mark_of
 from rerankbench.tables import title_of
 
-CAPTION = (
-    "Seconds from when a query was due to its order, over the rate at which queries come, open loop. Open marks: not sustained, the queue"
-    " grows or arrivals were left unanswered, whose seconds are then a lower bound."
+CAPTION = "Seconds from when a query was due to its order, over the rate at which queries come, open loop."
+OPEN = (
+    "Open marks: not sustained, the queue grows or arrivals were left unanswered, whose seconds are then a lower bound, or arrivals failed,"
+    " which have none."
 )
 RINGED = "Ringed: the highest rate that holds"
 
@@ -26,8 +27,10 @@ def load_figure(experiment: Experiment, loaded: Sequence[Loaded]) -> Figure:
     marks = [mark for of in loaded for mark in _marks(of, _panel(of, loaded, experiment))]
     panels = dict.fromkeys(mark.panel for mark in marks)
     marks += [Mark(panel, f"p99 target, {t:g} s", exact(t), LEVEL, unit="seconds") for panel in panels for t in targets]
-    ringed = f"{RINGED} the target." if targets else f"{RINGED} (is sustained)."
-    caption = f"{CAPTION} {ringed if any(mark.part == HELD for mark in marks) else ''}".strip()
+    said = [CAPTION, OPEN if any(mark.part.endswith(UNSUSTAINED) for mark in marks) else ""]
+    if any(mark.part == HELD for mark in marks):
+        said.append(f"{RINGED} the target." if targets else f"{RINGED} (is sustained).")
+    caption = " ".join(filter(None, said))
     return Figure("load", f"{experiment.file.title}: under load", caption, "queries a second", "seconds", tuple(marks))
 
 
