@@ -18,7 +18,7 @@ OPEN = (
     "Open marks: not sustained, the queue grows or arrivals were left unanswered, whose seconds are then a lower bound, or arrivals failed,"
     " which have none."
 )
-RINGED = "Ringed: the highest rate that holds"
+RINGED = "Ringed: the highest rate that"
 
 
 def load_figure(experiment: Experiment, loaded: Sequence[Loaded]) -> Figure:
@@ -29,7 +29,7 @@ def load_figure(experiment: Experiment, loaded: Sequence[Loaded]) -> Figure:
     marks += [Mark(panel, f"p99 target, {t:g} s", exact(t), LEVEL, unit="seconds") for panel in panels for t in targets]
     said = [CAPTION, OPEN if any(mark.part.endswith(UNSUSTAINED) for mark in marks) else ""]
     if any(mark.part == HELD for mark in marks):
-        said.append(f"{RINGED} the target." if targets else f"{RINGED} (is sustained).")
+        said.append(f"{RINGED} holds the target." if targets else f"{RINGED} is sustained.")
     caption = " ".join(filter(None, said))
     return Figure("load", f"{experiment.file.title}: under load", caption, "queries a second", "seconds", tuple(marks))
 

@@ -152,6 +152,8 @@ def _cell(of: Loaded, figures: Figures, column: Column, variant: str) -> Cell:
     place = replace(of.cell, column=column.name, unit=column.unit, variant=variant, queries=figures.arrivals)
     if column.name in COUNTS:
         place = replace(place, caveat="")  # whatever the engine is, so many came
+    if column is not COLUMNS[0]:
+        place = replace(place, run="")  # named once a row
     if column.name in LATENCIES:
         latency = latency_of(figures, column.name)
         return replace(place, status=Status.FAILED, reason=NO_LATENCY) if latency is None else _of_latency(place, latency, figures)
@@ -191,18 +193,14 @@ def _done(place: Cell, value: float) -> Cell:
 
 def _highest_cells(of: Loaded) -> Iterator[Cell]:
     for column in HIGHEST:
-        place = replace(of.cell, column=column.name, unit=column.unit)
+        place = replace(of.cell, column=column.name, unit=column.unit, run=of.cell.run if column is HIGHEST[0] else "")
         found = of.highest
         if not of.figures:
             yield place
         elif found is None or found.p99 is None:
             reason = f"no rate that was tried {_what_holding_is(of)}; the lowest was {of.figures[0].rate:g}/s"
-            yield replace(
-                place,
-                status=Status.MISSING,
-                reason=reason,
-                hint="lower --rates" if of.target_s is None else "lower --rates, or a longer --p99-target",
-            )
+            longer = "" if of.target_s is None else ", or a longer --p99-target"
+            yield replace(place, status=Status.MISSING, reason=reason, hint=f"the same command with lower --rates{longer}")
         elif column.name == "p99-s":
             yield _of_latency(replace(place, queries=found.arrivals), found.p99, found)
         else:
