@@ -272,7 +272,7 @@ def _judged(loaded: Sequence[Loaded]) -> Iterator[str]:
         holding = _what_holding_is(of)
         found = f"{low:g}/s {holding}" if low is not None else f"no rate that was tried {holding}"
         not_ = "is not" if of.target_s is None else "does not"
-        above = "" if low is None else f", {high:g}/s {not_}" if high is not None else f", and no rate that was tried {not_}"
+        above = "" if low is None else f", {high:g}/s {not_}" if high is not None else ", the highest that was tried"
         lucky = [f"{f.rate:g}/s" for f in of.figures if high is not None and f.rate > high and f.holds(of.target_s)]
         luck = f"; {', '.join(lucky)} did too, above one that did not, and does not count" if lucky else ""
         yield f"{of.name}: {found}{above}{luck}"
