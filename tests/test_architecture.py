@@ -24,7 +24,7 @@ LAYERS = [
     {"benchmarks"},
     {"candidates"},
     {"plan", "report", "timing"},
-    {"costs"},
+    {"costs", "limits"},
     {"experiment", "preview", "golden", "scoring"},
     {"marking"},
     {"tables", "rescoring", "mteb_tables"},

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rerankbench import manifest
-from rerankbench.engines import weights
 from rerankbench.engines.transformers_models import choose_device
+from rerankbench.errors import MissingExtra
 from rerankbench.limits.peaks import Peaks, Rate, device_name
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def calibrate(dtype: str, device: str = "auto", *, seconds: float = 0.5) -> Peak
         MissingExtra: torch is not installed.
         EngineError: a CUDA device is asked for where there is none.
     """
-    weights.require("transformers", "transformers", "torch")
+    if find_spec("torch") is None:
+        raise MissingExtra("A calibration", "transformers", "No module named 'torch'")
     import torch
 
     place = choose_device(device)

@@ -103,7 +103,7 @@ def shape_from(config: Mapping[str, Any], name: str) -> Shape:
         hidden=hidden,
         intermediate=_number(config, "intermediate_size", name),
         heads=heads,
-        kv_heads=_number({"num_key_value_heads": heads, **_said(config)} if kind == "llama" else config, "num_key_value_heads", name),
+        kv_heads=heads if kind == "llama" and config.get("num_key_value_heads") is None else _number(config, "num_key_value_heads", name),
         head_size=int(config.get("head_dim") or defaults.get("head_dim", hidden // heads)),
         vocabulary=_number(config, "vocab_size", name),
         tied=bool(config.get("tie_word_embeddings", False)),
@@ -135,10 +135,6 @@ _KINDS: Mapping[str, Mapping[str, int]] = {"llama": {}, "mistral": {}, "qwen2": 
 """Types of models that are counted, and what their configurations need not say."""
 _MISTRAL_WINDOW = 4096
 """Of a Mistral whose configuration is silent; one without a window says null."""
-
-
-def _said(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if value is not None}
 
 
 def _window(config: Mapping[str, Any], kind: str, name: str) -> int | None:
