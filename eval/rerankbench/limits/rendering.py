@@ -30,7 +30,7 @@ def rows(limits: RunLimits) -> list[list[str]]:
             phase.bound,
             seconds(phase.limit_s) if phase.limit_s else "",
             "" if phase.measured_s is None else seconds(phase.measured_s),
-            "" if phase.share is None else f"{100 * phase.share:.3g} %",
+            "" if phase.share is None else f"{100 * phase.share:.1f} %",
             "" if phase.gap_s is None else seconds(phase.gap_s),
             "" if (part := _gap_of_overall(limits, phase)) is None else f"{100 * part:.1f} %",
         ]
@@ -52,8 +52,8 @@ def context(limits: RunLimits) -> Iterator[str]:
         " matrices, bytes those of weights, cache and vectors: an engine may need more, and none needs less"
     )
     yield (
-        "beyond: measured less limit, and its share of all time. A phase without a limit needs no device; in one with a limit it is tokenising,"
-        " padding, starting kernels, and products and transfers slower than the best"
+        "beyond: measured less limit, and its share of all time. A phase without a limit needs no device; in one that has it, beyond is"
+        " tokenising, padding, starting kernels, and products and transfers slower than the best"
     )
     yield from limits.notes
 
