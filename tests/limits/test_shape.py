@@ -23,9 +23,7 @@ SMALL = {
 
 
 # As the model cards' files hold them: torch's count of Qwen3ForCausalLM, a tied language head once.
-@pytest.mark.parametrize(
-    ("name", "parameters"), [("qwen3-0.6b", 596_049_920), ("qwen3-4b", 4_022_468_096), ("qwen3-8b", 8_190_735_360)]
-)
+@pytest.mark.parametrize(("name", "parameters"), [("qwen3-0.6b", 596_049_920), ("qwen3-4b", 4_022_468_096), ("qwen3-8b", 8_190_735_360)])
 def test_the_published_sizes_have_their_weights(name: str, parameters: int) -> None:
     assert read_shape(shape_file(name)).parameters == parameters
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import orjson
 import pytest
 
-from rerankbench.limits import Shape, Work, cosines, decode, even_lengths, pooled, prefill, shape_from, total
+from rerankbench.engines.random_weights import shape_file
+from rerankbench.limits import Shape, Work, cosines, decode, even_lengths, pooled, prefill, read_shape, shape_from, total
 
 # Two layers; 4 numbers a state, 6 within the unit, two heads of 3 numbers that share one key and value, 10 words.
 # A layer's matrices: 4x6 queries, 4x3 keys, 4x3 values, 6x4 out, three of 4x6: 24 + 12 + 12 + 24 + 72 = 144; both: 288.
@@ -100,37 +104,63 @@ def test_even_lengths_have_the_least_pairs_of_all_that_have_as_many_tokens() -> 
     assert all(prefill(TINY, lengths, dtype_bytes=2).attention > least for lengths in uneven)
 
 
+SMALL = {
+    "vocab_size": 96,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+}
+
+
 @pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2", "qwen3"])
 def test_torch_counts_the_same_products(kind: str) -> None:
-    """FlopCounterMode counts products of matrices, and attention as the whole square: no norm, rotation, activation or bias."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    from torch.utils.flop_counter import FlopCounterMode
-
     length = 12
-    config = {
-        "vocab_size": 96,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 8,
-    }
-    # "eager": attention as two plain products, which are counted alike whatever kernel a device would take.
-    model = transformers.AutoModelForCausalLM.from_config(
-        transformers.AutoConfig.for_model(kind, **config), attn_implementation="eager"
-    ).eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.arange(length)[None], use_cache=False, logits_to_keep=1)
-    counted = {str(operation): flops for operation, flops in counter.get_flop_counts()["Global"].items()}
-    attention = counted.pop("aten.bmm") - _rotary(length, config)
-    work = prefill(shape_from({"model_type": kind, **config}, "small"), [length], dtype_bytes=4, outputs=1)
-    assert work.linear + work.head == sum(counted.values())
+    model = _model({"model_type": kind, **SMALL})
+    (linear, attention), _ = _counted(model, torch.arange(length)[None], use_cache=False, logits_to_keep=1)
+    work = prefill(shape_from({"model_type": kind, **SMALL}, "small"), [length], dtype_bytes=4, outputs=1)
+    assert work.linear + work.head == linear
     # The causal half, its diagonal included: n (n + 1) / 2 of n² pairs.
     assert 2 * length * work.attention == (length + 1) * attention
 
 
-def _rotary(length: int, config: dict[str, int]) -> int:
-    """The library makes the angles of all positions as one product of (half a head) by 1 by positions."""
-    return 2 * (config["head_dim"] // 2) * length
+def test_torch_counts_the_same_products_of_a_prompt_and_of_each_step_behind_it() -> None:
+    torch = pytest.importorskip("torch")
+    prompt, answer = 12, 4
+    config = orjson.loads(shape_file("qwen3-tiny").read_bytes())
+    model, shape = _model(config), read_shape(shape_file("qwen3-tiny"))
+    (linear, attention), cache = _counted(model, torch.arange(prompt)[None], use_cache=True, logits_to_keep=1)
+    work = prefill(shape, [prompt], dtype_bytes=4, outputs=1, keeps_cache=True)
+    assert work.linear + work.head == linear
+    assert 2 * prompt * work.attention == (prompt + 1) * attention
+    linear = attention = 0
+    for step in range(1, answer):  # the prompt's pass gave the first token
+        counted, cache = _counted(model, torch.tensor([[step]]), use_cache=True, past_key_values=cache)
+        linear, attention = linear + counted[0], attention + counted[1]
+    steps = decode(shape, [(prompt, answer)], dtype_bytes=4)
+    # One token attends to all that is cached and to itself: there is no half to leave out.
+    assert (steps.linear + steps.head, steps.attention) == (linear, attention)
+
+
+def _model(config: dict[str, Any]) -> Any:
+    """Of random weights. "eager": attention as two plain products, which are counted alike whatever kernel a device would take."""
+    transformers = pytest.importorskip("transformers")
+    kind, others = config["model_type"], {key: value for key, value in config.items() if key != "model_type"}
+    settings = transformers.AutoConfig.for_model(kind, **others)
+    return transformers.AutoModelForCausalLM.from_config(settings, attn_implementation="eager").eval()
+
+
+def _counted(model: Any, tokens: Any, **arguments: Any) -> tuple[tuple[int, int], Any]:
+    """By torch: operations of the matrices and of attention, as the whole square; no norm, activation or bias. Then the cache."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        done = model(tokens, **arguments)
+    by_module = {name: {str(what): n for what, n in of.items()} for name, of in counter.get_flop_counts().items()}
+    # By module, for some versions of the library make the angles of the positions as one product, outside of the layers.
+    attention = sum(of.get("aten.bmm", 0) for name, of in by_module.items() if name.endswith(".self_attn"))
+    return (sum(n for what, n in by_module["Global"].items() if what != "aten.bmm"), attention), done.past_key_values

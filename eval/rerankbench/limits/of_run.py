@@ -9,9 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-from rerankbench.engines import weights
+from rerankbench import hub
 from rerankbench.engines.random_weights import shape_file
-from rerankbench.errors import DataError, MeasureError, MissingData, MissingError, StoreError, UsageError
+from rerankbench.errors import DataError, MeasureError, MissingData, MissingError, MissingWeights, StoreError, UsageError
 from rerankbench.limits.calls import Counter, Pieces, texts_twice
 from rerankbench.limits.peaks import Peaks, device_name
 from rerankbench.limits.roofline import OVERALL, Phase, phases_of
@@ -107,10 +107,22 @@ def shape_of_run(manifest: Mapping[str, Any]) -> Shape:
             raise DataError(f"{file}: not the shape that this run was made with.", hint="Name that one: --shape FILE")
         return read_shape(file, engine["shape"])
     if engine.get("kind") in _PUBLISHED:
-        return read_shape(weights.model_folder(engine["model"], engine.get("revision", "main")) / "config.json", engine["model"])
+        return read_shape(_config_at_hand(engine["model"], manifest["identity"]["engine"]), engine["model"])
     raise UsageError(
         f"The engine {engine.get('kind', 'none')!r} of this run names no model of a known shape.", hint="If there is one: --shape FILE"
     )
+
+
+def _config_at_hand(model: str, identity: Mapping[str, Any]) -> Path:
+    """Nothing is downloaded for it: a shape is no reason to fetch weights.
+
+    Raises:
+        MissingWeights: it is not here.
+    """
+    folder = Path(model) if Path(model).is_dir() else hub.snapshot_folder(model, str(identity.get("hub_commit")), "model")
+    if not (folder / "config.json").is_file():
+        raise MissingWeights(f"The configuration of the model {model!r} is not at hand: no {folder / 'config.json'}.")
+    return folder / "config.json"
 
 
 def dtype_of_run(manifest: Mapping[str, Any], shape: Shape) -> str:

@@ -48,6 +48,11 @@ class Peaks:
     environment: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
+    def torch(self) -> str:
+        """The version that measured them; empty where the file does not say."""
+        return str(self.environment.get("packages", {}).get("torch", ""))
+
+    @property
     def product(self) -> Rate:
         """The fastest product."""
         return max(self.products, key=lambda rate: rate.best)
