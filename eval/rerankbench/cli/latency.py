@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,6 +28,9 @@ def latency(
     systems: Systems = "",
     benchmarks: BenchmarkNames = "",
     limit: Limit = None,
+    with_limits: Annotated[
+        bool, typer.Option("--limits/--no-limits", help="Measure what the device reaches, once, and say how near each run comes to it.")
+    ] = True,
     reports: Annotated[Path, typer.Option("--reports", metavar="DIR", help="Files go to DIR/latency/DEVICE/CONFIG/.")] = DEFAULT_REPORTS,
     as_json: Json = False,
 ) -> None:
@@ -42,6 +44,7 @@ def latency(
 
         rerankbench latency --benchmarks synthetic-350 --systems E2Rank-0.6B --set engines.e2rank-0.6b.kind=transformers
     """
+    from rerankbench.latency import DevicePeaks
     from rerankbench.report import render_terminal, to_json
     from rerankbench.reporting import figure_of, report_of, write
 
@@ -49,9 +52,10 @@ def latency(
     if not experiment.times_queries:
         raise UsageError(f"{experiment.name} times no queries.", hint="Say layout: latency in it, or: rerankbench run, rerankbench report")
     results = ranked(experiment, open_planner(data, runs, experiment), limit=limit)
-    made = report_of(experiment, results, runs)
+    device = device_folder(results)
+    made = report_of(experiment, results, runs, DevicePeaks(reports / "latency", measures=True) if with_limits else None)
     figure = figure_of(experiment, made.table, results, runs)
-    folder = reports / "latency" / device_folder(results) / experiment.name
+    folder = reports / "latency" / device / experiment.name
     written = write(made, figure, folder, runs)
     if as_json:
         tables = {name: to_json(table) for name, table in made.tables.items()}
@@ -71,20 +75,12 @@ def device_folder(results: Sequence[Result]) -> str:
     Raises:
         UsageError: they were timed on several, whose seconds are not to stand in one table.
     """
-    from rerankbench.manifest import environment
+    from rerankbench.latency import device_label, folder_name, this_device
 
-    found = list(dict.fromkeys(_device(r.manifest["environment"]["hardware"]) for r in results if r.manifest))
+    found = list(dict.fromkeys(device_label(r.manifest["environment"]["hardware"]) for r in results if r.manifest))
     if len(found) > 1:
         raise UsageError(
             f"These runs were timed on several devices: {'; '.join(found)}.",
             hint="Give each device a folder of runs of its own: --runs DIR",
         )
-    device = found[0] if found else _device(environment()["hardware"])
-    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
-
-
-def _device(hardware: dict[str, object]) -> str:
-    gpus = hardware["gpus"]
-    if isinstance(gpus, list) and gpus:
-        return f"{len(gpus)} {gpus[0]}" if len(gpus) > 1 else str(gpus[0])
-    return f"{hardware['cpu']} {hardware['cores']} cores"
+    return folder_name(found[0] if found else this_device())

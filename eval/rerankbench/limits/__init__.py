@@ -1,15 +1,29 @@
 """How near a run comes to what its device could do: the work that nothing can do without, measured peaks, and the time between."""
 
-from rerankbench.limits.calibrate import calibrate
+from rerankbench.limits.calibrate import Here, calibrate, here
 from rerankbench.limits.of_run import RunLimits, device_of_run, dtype_of_run, limits_of_run, manifest_of, shape_of_run
 from rerankbench.limits.peaks import Peaks, Rate, read_peaks, write_peaks
-from rerankbench.limits.rendering import HEADINGS, context, render_csv, render_markdown, rows, title, to_json
-from rerankbench.limits.roofline import Limit, Phase, limit_of, phases_of
+from rerankbench.limits.rendering import (
+    HEADINGS,
+    METHOD,
+    about_model,
+    about_peaks,
+    context,
+    render_csv,
+    render_markdown,
+    rows,
+    title,
+    to_json,
+)
+from rerankbench.limits.roofline import OVERALL, Limit, Phase, limit_of, phases_of
 from rerankbench.limits.shape import Shape, read_shape, shape_from
 from rerankbench.limits.work import Work, cosines, decode, even_lengths, pooled, prefill, total
 
 __all__ = [
     "HEADINGS",
+    "METHOD",
+    "OVERALL",
+    "Here",
     "Limit",
     "Peaks",
     "Phase",
@@ -17,6 +31,8 @@ __all__ = [
     "RunLimits",
     "Shape",
     "Work",
+    "about_model",
+    "about_peaks",
     "calibrate",
     "context",
     "cosines",
@@ -24,6 +40,7 @@ __all__ = [
     "device_of_run",
     "dtype_of_run",
     "even_lengths",
+    "here",
     "limit_of",
     "limits_of_run",
     "manifest_of",

@@ -95,6 +95,16 @@ class Counter:
             raise MeasureError(f"Query {one.ranking.query_id!r}, {call.phase!r}: the engine counted no tokens, so that no work is known.")
 
 
+def part_seconds(ranked: Sequence[Ranked]) -> dict[str, float]:
+    """Seconds of the parts of a listwise ranker's phase, all queries together; empty where the engine does not tell them apart.
+
+    The one place that knows how a call splits: an engine that told when the first token of an answer came would have read the
+    prompt until then, and written from then on. None tells it so far.
+    """
+    del ranked
+    return {}
+
+
 def texts_twice(ranked: Sequence[Ranked]) -> int:
     """How many documents had the text of another one of their list, and were not encoded again."""
     calls = ((one, call) for one in ranked for call in one.calls if call.phase == DOCUMENTS)

@@ -12,7 +12,7 @@ from typing import Any, cast
 from rerankbench import hub
 from rerankbench.engines.random_weights import shape_file
 from rerankbench.errors import DataError, MeasureError, MissingData, MissingError, MissingWeights, StoreError, UsageError
-from rerankbench.limits.calls import Counter, Pieces, texts_twice
+from rerankbench.limits.calls import Counter, Pieces, part_seconds, texts_twice
 from rerankbench.limits.peaks import Peaks, device_name
 from rerankbench.limits.roofline import OVERALL, Phase, phases_of
 from rerankbench.limits.shape import Shape, read_shape
@@ -69,7 +69,7 @@ def limits_of_run(run: Path, shape: Shape, peaks: Peaks) -> RunLimits:
     measured = {name: math.fsum(time.phases.get(name, 0.0) for time in times) for name in names}
     measured[OVERALL] = math.fsum(time.overall for time in times)
     pieces = _pieces(manifest, ranked, Counter(shape, DTYPE_BYTES[dtype], documents_at_hand=_at_hand(manifest)), measured)
-    phases = phases_of(pieces, measured, len(times), peaks)
+    phases = phases_of(pieces, measured, len(times), peaks, part_seconds(ranked))
     notes = tuple(_notes(manifest, ranked, phases))
     return RunLimits(manifest["system"]["name"], shape, dtype, peaks, len(times), tuple(phases), notes, manifest.get("caveat", ""))
 
@@ -121,7 +121,9 @@ def _config_at_hand(model: str, identity: Mapping[str, Any]) -> Path:
     """
     folder = Path(model) if Path(model).is_dir() else hub.snapshot_folder(model, str(identity.get("hub_commit")), "model")
     if not (folder / "config.json").is_file():
-        raise MissingWeights(f"The configuration of the model {model!r} is not at hand: no {folder / 'config.json'}.")
+        raise MissingWeights(
+            f"The config.json of the model {model!r} is not at hand.", hint="Where it is: rerankbench limits RUN --shape FILE"
+        )
     return folder / "config.json"
 
 

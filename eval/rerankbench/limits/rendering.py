@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rerankbench.limits.of_run import RunLimits
+from rerankbench.limits.peaks import Peaks
 from rerankbench.limits.roofline import OVERALL, Phase
 from rerankbench.report.markdown import block, escape
 
@@ -40,22 +41,36 @@ def rows(limits: RunLimits) -> list[list[str]]:
 
 def context(limits: RunLimits) -> Iterator[str]:
     """Lines that say what the numbers are."""
-    peaks, product, transfer = limits.peaks, limits.peaks.product, limits.peaks.transfer
-    threads = f", {peaks.threads} threads" if peaks.threads else ""
-    yield f"means over {limits.queries} queries, one at a time; {limits.shape.name}, {limits.shape.parameters:,} weights, {limits.dtype}"
-    yield (
-        f"measured on {peaks.device}{threads}: {scaled(product.best)}FLOP/s ({product.what}; median {scaled(product.median)}),"
-        f" {scaled(transfer.best)}B/s ({transfer.what}; median {scaled(transfer.median)})"
-    )
-    yield (
-        "limit: the larger of operations by the one rate and bytes by the other, pass by pass; operations are those of products of"
-        " matrices, bytes those of weights, cache and vectors: an engine may need more, and none needs less"
-    )
-    yield (
-        "beyond: measured less limit, and its share of all time. A phase without a limit needs no device; in one that has it, beyond is"
-        " tokenising, padding, starting kernels, and products and transfers slower than the best"
-    )
+    yield f"means over {limits.queries} queries, one at a time; {about_model(limits)}"
+    yield about_peaks(limits.peaks)
+    yield from METHOD
     yield from limits.notes
+
+
+_LIMIT = (
+    "limit: the larger of operations by the one rate and bytes by the other, pass by pass; operations are those of products of"
+    " matrices, bytes those of weights, cache and vectors: an engine may need more, and none needs less"
+)
+_BEYOND = (
+    "beyond: measured less limit, and its share of all time. A phase without a limit needs no device; in one that has it, beyond is"
+    " tokenising, padding, starting kernels, and products and transfers slower than the best"
+)
+METHOD = (_LIMIT, _BEYOND)
+"""Lines that say what is shown, of any run."""
+
+
+def about_model(limits: RunLimits) -> str:
+    return f"{limits.shape.name}, {limits.shape.parameters:,} weights, {limits.dtype}"
+
+
+def about_peaks(peaks: Peaks) -> str:
+    """Best beside median: how quiet the machine was."""
+    product, transfer = peaks.product, peaks.transfer
+    threads = f", {peaks.threads} threads" if peaks.threads else ""
+    return (
+        f"measured on {peaks.device}{threads}: {scaled(product.best)}FLOP/s in {peaks.dtype} ({product.what}; median"
+        f" {scaled(product.median)}), {scaled(transfer.best)}B/s ({transfer.what}; median {scaled(transfer.median)})"
+    )
 
 
 def render_markdown(limits: RunLimits) -> str:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 from rerankbench.limits.peaks import Peaks
 from rerankbench.limits.work import Work, total
 
 Bound = Literal["compute", "memory", "both", ""]
-"""What a limit is made of; ``both``: some pieces of the one, some of the other; empty where there is no work."""
+"""What a limit is made of; ``both``: pieces of the one and of the other make a hundredth of it each, or more; empty: there is no work."""
 
 REST = "the rest"
 OVERALL = "overall"
@@ -40,9 +41,11 @@ class Limit:
 
     @property
     def bound(self) -> Bound:
-        if self.compute_s and self.memory_s:
+        if not self.seconds:
+            return ""
+        if min(self.compute_s, self.memory_s) >= 0.01 * self.seconds:
             return "both"
-        return "compute" if self.compute_s else "memory" if self.memory_s else ""
+        return "compute" if self.compute_s > self.memory_s else "memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Phase:
 
     Attributes:
         limit_s: 0 for work that needs no device: rendering, counting, parsing.
-        measured_s: None for a part of a phase, which was not timed by itself.
+        measured_s: None for a part of a phase that was not timed by itself.
         part: Whether it lies in the phase above it.
     """
 
@@ -84,12 +87,19 @@ def limit_of(pieces: Iterable[Work], peaks: Peaks) -> Limit:
     return Limit(math.fsum(compute), math.fsum(memory))
 
 
-def phases_of(pieces: Mapping[str, Mapping[str, Sequence[Work]]], measured: Mapping[str, float], queries: int, peaks: Peaks) -> list[Phase]:
+def phases_of(
+    pieces: Mapping[str, Mapping[str, Sequence[Work]]],
+    measured: Mapping[str, float],
+    queries: int,
+    peaks: Peaks,
+    parts_s: Mapping[str, float] = MappingProxyType({}),
+) -> list[Phase]:
     """A row a phase, with its parts below it where there are several; then what lies between the phases, and the whole.
 
     Args:
         pieces: Phase → part → the pieces of all queries.
         measured: Phase → its seconds, in the order in which they are shown, and `OVERALL` → all of it; of all queries together.
+        parts_s: Part → its seconds, of all queries together, where they are known.
 
     Returns:
         Means over `queries`.
@@ -100,7 +110,7 @@ def phases_of(pieces: Mapping[str, Mapping[str, Sequence[Work]]], measured: Mapp
             parts = pieces.get(name, {})
             found.append(_phase(name, [work for part in parts.values() for work in part], seconds, queries, peaks))
             if len(parts) > 1:
-                found += [_phase(part, works, None, queries, peaks) for part, works in parts.items()]
+                found += [replace(_phase(part, works, parts_s.get(part), queries, peaks), part=True) for part, works in parts.items()]
     every = [work for parts in pieces.values() for part in parts.values() for work in part]
     between = measured[OVERALL] - math.fsum(seconds for name, seconds in measured.items() if name != OVERALL)
     return [*found, _phase(REST, [], between, queries, peaks), _phase(OVERALL, every, measured[OVERALL], queries, peaks)]
@@ -108,12 +118,5 @@ def phases_of(pieces: Mapping[str, Mapping[str, Sequence[Work]]], measured: Mapp
 
 def _phase(name: str, works: Sequence[Work], seconds: float | None, queries: int, peaks: Peaks) -> Phase:
     work, limit = total(works), limit_of(works, peaks)
-    return Phase(
-        name,
-        work.flops / queries,
-        work.bytes / queries,
-        limit.seconds / queries,
-        limit.bound,
-        None if seconds is None else seconds / queries,
-        part=seconds is None,
-    )
+    mean_s = None if seconds is None else seconds / queries
+    return Phase(name, work.flops / queries, work.bytes / queries, limit.seconds / queries, limit.bound, mean_s)

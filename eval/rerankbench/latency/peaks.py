@@ -1,0 +1,67 @@
+"""The peaks of the devices that runs were timed on: a file a type of number, beside the reports of the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerankbench.errors import MeasureError, MissingData
+from rerankbench.latency.devices import device_label, folder_name
+from rerankbench.limits import Peaks, calibrate, device_of_run, here, read_peaks, write_peaks
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePeaks:
+    """
+    Attributes:
+        folder: Which holds a folder of each device.
+        measures: Whether what is not there is measured now, and what was measured with other threads or another torch is measured
+            again; else what is there is taken as it is.
+    """
+
+    folder: Path
+    measures: bool = False
+
+    def of_run(self, manifest: Mapping[str, Any], dtype: str) -> Peaks:
+        """
+        Raises:
+            MissingData: they were never measured.
+            MissingExtra: torch is not installed.
+            EngineError: the device could not be measured.
+            MeasureError: they are to be measured, and the run was made on another device than this one.
+            DataError: their file is damaged.
+        """
+        file = self.file(manifest["environment"]["hardware"], dtype)
+        kept = read_peaks(file) if file.is_file() else None
+        if self.measures:
+            return self._current(manifest, dtype, kept, file)
+        if kept is None:
+            raise MissingData(
+                f"What {device_of_run(manifest)} reaches in {dtype} was not measured.",
+                hint="There: rerankbench latency CONFIG, with the same --runs and --reports",
+            )
+        return kept
+
+    def file(self, hardware: Mapping[str, Any], dtype: str) -> Path:
+        return self.folder / folder_name(device_label(hardware)) / f"peaks-{dtype}.json"
+
+    def kept(self, hardware: Mapping[str, Any]) -> list[Peaks]:
+        """All of a device, by type. Raises: DataError: a file is damaged."""
+        return [read_peaks(file) for file in sorted(self.file(hardware, "any").parent.glob("peaks-*.json"))]
+
+    @staticmethod
+    def _current(manifest: Mapping[str, Any], dtype: str, kept: Peaks | None, file: Path) -> Peaks:
+        engine = manifest["system"]["engine"] or {}
+        made_on = device_of_run(manifest)
+        now = here(engine.get("device", "auto"))
+        if now.device != made_on:
+            if kept is not None:
+                return kept
+            raise MeasureError(f"The run was made on {made_on}, and this is {now.device}: its peaks are measured there.")
+        if kept is not None and now.has(kept):
+            return kept
+        peaks = calibrate(dtype, engine.get("device", "auto"))
+        write_peaks(peaks, file)
+        return peaks
