@@ -16,6 +16,7 @@ from rerankbench.errors import UsageError
 
 if TYPE_CHECKING:
     from rerankbench.experiment import Result
+    from rerankbench.latency import DevicePeaks
 
 
 def latency(
@@ -53,20 +54,36 @@ def latency(
         raise UsageError(f"{experiment.name} times no queries.", hint="Say layout: latency in it, or: rerankbench run, rerankbench report")
     results = ranked(experiment, open_planner(data, runs, experiment), limit=limit)
     device = device_folder(results)
-    made = report_of(experiment, results, runs, DevicePeaks(reports / "latency", measures=True) if with_limits else None)
+    peaks = DevicePeaks(reports / "latency", measures=True)
+    made = report_of(experiment, results, runs, peaks if with_limits else None)
     figure = figure_of(experiment, made.table, results, runs)
     folder = reports / "latency" / device / experiment.name
     written = write(made, figure, folder, runs)
+    page = _device_page(device, peaks)
     if as_json:
         tables = {name: to_json(table) for name, table in made.tables.items()}
-        print_json({"tables": tables, "files": [str(path) for path in written.files]})
+        print_json({"tables": tables, "files": [str(path) for path in (*written.files, *page)]})
     else:
         for table in made.tables.values():
             console().print(render_terminal(table, made.shape))
         typer.echo(f"Written to {folder}: {', '.join(path.name for path in written.files)}")
+        typer.echo(
+            f"Written to {folder.parent}: {', '.join(path.name for path in page)}" if page else "No page of the device: it is elsewhere"
+        )
     if written.undrawn is not None:
         raise written.undrawn
     raise typer.Exit(max(made.exit_code(), figure.exit_code() if figure else 0))
+
+
+def _device_page(device: str, peaks: DevicePeaks) -> list[Path]:
+    """Of this machine, with its kept peaks; none where the runs were timed on another one, whose page is not ours to write."""
+    from rerankbench.device import device_sections
+    from rerankbench.latency import folder_name, this_device, write_device_page
+
+    label = this_device()
+    if folder_name(label) != device:
+        return []
+    return write_device_page(peaks.folder / device, label, device_sections(), peaks.kept(device))
 
 
 def device_folder(results: Sequence[Result]) -> str:

@@ -133,10 +133,8 @@ def _print(found: RunLimits) -> None:
 
 
 def _print_peaks(peaks: Peaks) -> None:
-    from rerankbench.limits.rendering import scaled
+    from rerankbench.latency.device_page import PEAK_HEADINGS, peak_rows
 
-    rates = [(rate, "FLOP/s") for rate in peaks.products] + [(rate, "B/s") for rate in peaks.transfers]
-    lines = [[r.what, *(f"{scaled(v)}{unit}" for v in (r.best, r.median, r.worst)), str(r.repeats)] for r, unit in rates]
     threads = f", {peaks.threads} threads" if peaks.threads else ""
-    headings = ("work", "best", "median", "worst", "repeats")
-    print_table(headings, lines, right=headings[1:], title=f"{peaks.device}{threads}, products in {peaks.dtype}")
+    title = f"{peaks.device}{threads}, products in {peaks.dtype}"
+    print_table(PEAK_HEADINGS, peak_rows(peaks), right=PEAK_HEADINGS[1:], title=title)

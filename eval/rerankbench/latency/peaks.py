@@ -33,7 +33,7 @@ class DevicePeaks:
             MeasureError: they are to be measured, and the run was made on another device than this one.
             DataError: their file is damaged.
         """
-        file = self.file(manifest["environment"]["hardware"], dtype)
+        file = self.folder / folder_name(device_label(manifest["environment"]["hardware"])) / f"peaks-{dtype}.json"
         kept = read_peaks(file) if file.is_file() else None
         if self.measures:
             return self._current(manifest, dtype, kept, file)
@@ -44,12 +44,16 @@ class DevicePeaks:
             )
         return kept
 
-    def file(self, hardware: Mapping[str, Any], dtype: str) -> Path:
-        return self.folder / folder_name(device_label(hardware)) / f"peaks-{dtype}.json"
+    def kept(self, device: str) -> list[Peaks]:
+        """All that is kept of a device, by type.
 
-    def kept(self, hardware: Mapping[str, Any]) -> list[Peaks]:
-        """All of a device, by type. Raises: DataError: a file is damaged."""
-        return [read_peaks(file) for file in sorted(self.file(hardware, "any").parent.glob("peaks-*.json"))]
+        Args:
+            device: Its folder.
+
+        Raises:
+            DataError: a file is damaged.
+        """
+        return [read_peaks(file) for file in sorted((self.folder / device).glob("peaks-*.json"))]
 
     @staticmethod
     def _current(manifest: Mapping[str, Any], dtype: str, kept: Peaks | None, file: Path) -> Peaks:
