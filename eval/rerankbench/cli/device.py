@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rerankbench.cli.output import print_facts, print_json
+from rerankbench.cli.output import print_json, print_table
 
 
 def show_device(as_json: bool) -> None:
@@ -14,6 +14,5 @@ def show_device(as_json: bool) -> None:
     if as_json:
         print_json({"device": this_device(), "facts": as_data(sections)})
         return
-    print_facts({"device": this_device()})
-    for section in sections:
-        print_facts({f"{section.name}: {fact.name}": fact.text for fact in section.facts})
+    rows = [(section.name, fact.name, fact.text) for section in sections for fact in section.facts]
+    print_table(("of", "what", "value"), rows, title=this_device())

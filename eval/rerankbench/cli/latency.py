@@ -67,9 +67,8 @@ def latency(
         for table in made.tables.values():
             console().print(render_terminal(table, made.shape))
         typer.echo(f"Written to {folder}: {', '.join(path.name for path in written.files)}")
-        typer.echo(
-            f"Written to {folder.parent}: {', '.join(path.name for path in page)}" if page else "No page of the device: it is elsewhere"
-        )
+        about = ", ".join(path.name for path in page)
+        typer.echo(f"Written to {folder.parent}: {about}" if page else "The runs are of another device, whose page is written there.")
     if written.undrawn is not None:
         raise written.undrawn
     raise typer.Exit(max(made.exit_code(), figure.exit_code() if figure else 0))

@@ -66,7 +66,7 @@ def here(device: str = "auto") -> Here:
 
     place = choose_device(device)
     gpus = [torch.cuda.get_device_name(place)] if place.type == "cuda" else []
-    name = device_name({**manifest.environment()["hardware"], "gpus": gpus}, "auto")
+    name = device_name({**manifest.hardware(), "gpus": gpus}, "auto")
     return Here(name, torch.get_num_threads() if place.type == "cpu" else 0, manifest.environment()["packages"]["torch"])
 
 
@@ -96,7 +96,7 @@ def calibrate(dtype: str, device: str = "auto", *, seconds: float = 0.15) -> Pea
     except RuntimeError as error:  # torch's own, out of memory among them
         first = next(iter(str(error).splitlines()), "")
         raise EngineError(f"{found.device} could not be calibrated in {dtype}: {first}") from error
-    return Peaks(found.device, dtype, found.threads, products, transfers, dict(manifest.environment()))
+    return Peaks(found.device, dtype, found.threads, products, transfers, {**manifest.environment(), "hardware": manifest.hardware()})
 
 
 Piece = tuple[str, int, Callable[[], object]]
