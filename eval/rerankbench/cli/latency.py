@@ -82,7 +82,8 @@ def _device_page(device: str, peaks: DevicePeaks) -> list[Path]:
     label = this_device()
     if folder_name(label) != device:
         return []
-    return write_device_page(peaks.folder / device, label, device_sections(), peaks.kept(device))
+    kept, damaged = peaks.kept(device)
+    return write_device_page(peaks.folder / device, label, device_sections(), kept, [error.message for error in damaged])
 
 
 def device_folder(results: Sequence[Result]) -> str:

@@ -16,16 +16,19 @@ NO_PEAKS = "No peaks were measured: rerankbench latency measures them where torc
 PEAK_HEADINGS = ("work", "best", "median", "worst", "repeats")
 
 
-def write_device_page(folder: Path, label: str, sections: Sequence[Section], peaks: Sequence[Peaks]) -> list[Path]:
+def write_device_page(
+    folder: Path, label: str, sections: Sequence[Section], peaks: Sequence[Peaks], flaws: Sequence[str] = ()
+) -> list[Path]:
     """Write ``device.md`` and ``device.json`` into a folder, which is made.
 
     Args:
         label: What the device is called.
+        flaws: Why peaks that should be there are not.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    data = {"device": label, "facts": as_data(sections), "peaks": [of.as_data() for of in peaks]}
+    data = {"device": label, "facts": as_data(sections), "peaks": [of.as_data() for of in peaks], "flaws": list(flaws)}
     files = {
-        "device.md": render_device(label, sections, peaks).encode(),
+        "device.md": render_device(label, sections, peaks, flaws).encode(),
         "device.json": orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n",
     }
     for name, content in files.items():
@@ -33,7 +36,7 @@ def write_device_page(folder: Path, label: str, sections: Sequence[Section], pea
     return [folder / name for name in files]
 
 
-def render_device(label: str, sections: Sequence[Section], peaks: Sequence[Peaks]) -> str:
+def render_device(label: str, sections: Sequence[Section], peaks: Sequence[Peaks], flaws: Sequence[str] = ()) -> str:
     """Markdown: a table a section, then one of each type's peaks."""
     parts = [f"# {escape(label)}"]
     for section in sections:
@@ -42,7 +45,7 @@ def render_device(label: str, sections: Sequence[Section], peaks: Sequence[Peaks
     for of in peaks:
         threads = f", {of.threads} threads" if of.threads else ""
         parts += [f"## What it reaches in {escape(of.dtype)}{threads}", block(_about(of)), _table(PEAK_HEADINGS, list(peak_rows(of)))]
-    return "\n\n".join([*parts, *([] if peaks else [NO_PEAKS])]) + "\n"
+    return "\n\n".join([*parts, *map(block, flaws), *([] if peaks or flaws else [NO_PEAKS])]) + "\n"
 
 
 def peak_rows(peaks: Peaks) -> Iterator[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerankbench.errors import MeasureError, MissingData
+from rerankbench.errors import DataError, MeasureError, MissingData
 from rerankbench.latency.devices import device_label, folder_name
 from rerankbench.limits import Peaks, calibrate, device_of_run, here, read_peaks, write_peaks
 
@@ -34,7 +34,7 @@ class DevicePeaks:
             DataError: their file is damaged.
         """
         file = self.folder / folder_name(device_label(manifest["environment"]["hardware"])) / f"peaks-{dtype}.json"
-        kept = read_peaks(file) if file.is_file() else None
+        kept = _read(file) if file.is_file() else None
         if self.measures:
             return self._current(manifest, dtype, kept, file)
         if kept is None:
@@ -44,16 +44,20 @@ class DevicePeaks:
             )
         return kept
 
-    def kept(self, device: str) -> list[Peaks]:
-        """All that is kept of a device, by type.
+    def kept(self, device: str) -> tuple[list[Peaks], list[DataError]]:
+        """All that is kept of a device, by type, and what is wrong with files that hold none.
 
         Args:
             device: Its folder.
-
-        Raises:
-            DataError: a file is damaged.
         """
-        return [read_peaks(file) for file in sorted((self.folder / device).glob("peaks-*.json"))]
+        peaks: list[Peaks] = []
+        damaged: list[DataError] = []
+        for file in sorted((self.folder / device).glob("peaks-*.json")):
+            try:
+                peaks.append(_read(file))
+            except DataError as error:
+                damaged.append(error)
+        return peaks, damaged
 
     @staticmethod
     def _current(manifest: Mapping[str, Any], dtype: str, kept: Peaks | None, file: Path) -> Peaks:
@@ -69,3 +73,11 @@ class DevicePeaks:
         peaks = calibrate(dtype, engine.get("device", "auto"))
         write_peaks(peaks, file)
         return peaks
+
+
+def _read(file: Path) -> Peaks:
+    """Raises: DataError: it is damaged; in a report, where a whole path would be one of somebody's machine."""
+    try:
+        return read_peaks(file)
+    except DataError as error:
+        raise DataError(error.message.replace(str(file), file.name), hint=f"Delete {file}: rerankbench latency measures anew.") from error

@@ -1,6 +1,6 @@
 """How near a run comes to what its device could do: the work that nothing can do without, measured peaks, and the time between."""
 
-from rerankbench.limits.calibrate import Here, calibrate, here
+from rerankbench.limits.calibration import Here, calibrate, here
 from rerankbench.limits.of_run import RunLimits, device_of_run, dtype_of_run, limits_of_run, manifest_of, shape_of_run
 from rerankbench.limits.peaks import Peaks, Rate, read_peaks, write_peaks
 from rerankbench.limits.rendering import (
