@@ -5,7 +5,7 @@ from rerankbench.device.host import host_sections
 from rerankbench.device.nvml import gpu_sections
 from rerankbench.device.software import software
 
-__all__ = ["Fact", "Section", "as_data", "device_sections"]
+__all__ = ["Fact", "Section", "as_data", "device_sections", "gpu_sections", "host_sections"]
 
 
 def device_sections() -> list[Section]:

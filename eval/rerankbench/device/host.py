@@ -13,6 +13,7 @@ from rerankbench.manifest import hardware
 
 ROOT = Path("/")
 _IN_PACKAGE = re.compile(r"^(?:physical id|core id)\s*: (\d+)", re.MULTILINE)
+_UNKNOWN = "Python does not know it"
 _FREQUENCY = "sys/devices/system/cpu/cpu0/cpufreq"
 
 
@@ -28,8 +29,8 @@ def _processor(root: Path) -> Iterator[Fact]:
     told = _read(root / "proc/cpuinfo")
     yield Fact("model", hardware()["cpu"])
     yield _cores(told)
-    yield _number("threads", os.cpu_count(), "the system does not say")
-    yield _number("threads that this process may use", _usable(), "the system does not say")
+    yield _told("threads", os.cpu_count(), "the system does not say")
+    yield _told("threads that this process may use", _usable(), "the system does not say")
     yield _file("frequency governor", root / _FREQUENCY / "scaling_governor", str)
     yield _file("frequency at most", root / _FREQUENCY / "cpuinfo_max_freq", lambda kilohertz: int(kilohertz) // 1000, "MHz")
     yield _frequency(told)
@@ -39,12 +40,12 @@ def _cores(told: str) -> Fact:
     """Whole cores: the distinct pairs of package and core among the threads."""
     pairs = {tuple(_IN_PACKAGE.findall(thread)) for thread in told.split("\n\n")}
     cores = [pair for pair in pairs if len(pair) == 2]
-    return _number("cores", len(cores) or None, "/proc/cpuinfo does not tell packages and cores")
+    return _told("cores", len(cores), "/proc/cpuinfo does not tell packages and cores")
 
 
 def _frequency(told: str) -> Fact:
     found = [float(value) for value in re.findall(r"^cpu MHz\s*: ([\d.]+)", told, re.MULTILINE)]
-    return _number("frequency now, the fastest thread", round(max(found)) if found else None, "/proc/cpuinfo does not tell it", "MHz")
+    return _told("frequency now, the fastest thread", round(max(found, default=0)), "/proc/cpuinfo does not tell it", "MHz")
 
 
 def _usable() -> int | None:
@@ -52,20 +53,20 @@ def _usable() -> int | None:
 
 
 def _memory() -> Fact:
-    return _number("size", hardware()["memory_gib"], "the system does not say", "GiB")
+    return _told("size", hardware()["memory_gib"], "the system does not say", "GiB")
 
 
 def _system() -> Iterator[Fact]:
     try:
         yield Fact("name", platform.freedesktop_os_release()["PRETTY_NAME"])
     except (OSError, KeyError):
-        yield Fact("name", platform.system() or None, absent="Python does not know it")
-    yield Fact("kernel", platform.release() or None, absent="Python does not know it")
-    yield Fact("architecture", platform.machine() or None, absent="Python does not know it")
+        yield _told("name", platform.system(), _UNKNOWN)
+    yield _told("kernel", platform.release(), _UNKNOWN)
+    yield _told("architecture", platform.machine(), _UNKNOWN)
 
 
-def _number(name: str, value: float | None, reason: str, unit: str = "") -> Fact:
-    return Fact(name, absent=reason) if value is None else Fact(name, value, unit)
+def _told(name: str, value: float | None, reason: str, unit: str = "") -> Fact:
+    return Fact(name, value, unit) if value else Fact(name, absent=reason)
 
 
 def _file(name: str, file: Path, read: Callable[[str], str | int], unit: str = "") -> Fact:
