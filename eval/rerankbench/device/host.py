@@ -65,7 +65,7 @@ def _system() -> Iterator[Fact]:
     yield _told("architecture", platform.machine(), _UNKNOWN)
 
 
-def _told(name: str, value: float | None, reason: str, unit: str = "") -> Fact:
+def _told(name: str, value: str | float | None, reason: str, unit: str = "") -> Fact:
     return Fact(name, value, unit) if value else Fact(name, absent=reason)
 
 
