@@ -199,7 +199,7 @@ def _notes(manifest: Mapping[str, Any], ranked: Sequence[Ranked], phases: Sequen
     if beyond:
         yield (
             f"beyond the limit: {', '.join(beyond)}. The calibration is no peak here: the machine was busier then, or what is read"
-            " again stays in a cache that the calibration does not fit into"
+            " again stays in a cache that the calibration does not fit into; calibrate again while it is quiet"
         )
     if manifest.get("queries_before_last_start"):
         yield f"stopped after {manifest['queries_before_last_start']} of {manifest['queries']} queries and continued"

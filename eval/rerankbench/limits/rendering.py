@@ -14,6 +14,8 @@ from rerankbench.report.markdown import block, escape
 
 HEADINGS = ("phase", "operations", "bytes", "bound by", "limit, s", "measured, s", "reached", "beyond, s", "of all")
 _FIELDS = ("phase", "part", "flops", "bytes", "bound", "limit_s", "measured_s", "share", "gap_s", "gap_of_overall")
+QUIET = 0.85
+"""How far the median of a rate may lie below its best on a machine that does nothing else."""
 _UNITS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
@@ -64,12 +66,14 @@ def about_model(limits: RunLimits) -> str:
 
 
 def about_peaks(peaks: Peaks) -> str:
-    """Best beside median: how quiet the machine was."""
+    """Best beside median, and what that says about the machine."""
     product, transfer = peaks.product, peaks.transfer
     threads = f", {peaks.threads} threads" if peaks.threads else ""
+    loud = min(rate.median / rate.best for rate in (product, transfer)) < QUIET
     return (
         f"measured on {peaks.device}{threads}: {scaled(product.best)}FLOP/s in {peaks.dtype} ({product.what}; median"
         f" {scaled(product.median)}), {scaled(transfer.best)}B/s ({transfer.what}; median {scaled(transfer.median)})"
+        + ("; the machine was not quiet: it may reach more" if loud else "")
     )
 
 
@@ -112,7 +116,7 @@ def scaled(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Three digits, never in powers of ten."""
+    """At least three digits of what takes a tenth of a millisecond or more; never in powers of ten."""
     return f"{value:.3f}" if abs(value) >= 1 else f"{value:.6f}" if abs(value) < 0.001 else f"{value:.4f}"
 
 
