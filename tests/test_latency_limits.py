@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from laboratory import QUERIES, experiment, run, write_mirror
-from limits.making import E2RANK_SECONDS, HARDWARE, TINY, call, manifest_of, peaks, write_run
+from limit_runs import E2RANK_SECONDS, HARDWARE, TINY, call, manifest_of, peaks, write_run
 from rerankbench.config import Experiment
-from rerankbench.errors import DataError, MeasureError, MissingData
+from rerankbench.errors import DataError, MeasureError, MissingData, MissingExtra
 from rerankbench.experiment import Result
 from rerankbench.latency import DevicePeaks, latency_tables
 from rerankbench.limits import Here, Peaks, read_peaks, write_peaks
@@ -71,6 +71,31 @@ def test_a_run_of_another_device_takes_what_was_measured_there(laboratory: Labor
     write_peaks(peaks(), tmp_path / PLACE)
     assert measuring.of_run(manifest_of(), "float32") == peaks()
     assert laboratory.calibrations == []
+
+
+def test_without_torch_what_is_kept_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_: str) -> Here:
+        raise MissingExtra("A calibration", "transformers", "No module named 'torch'")
+
+    monkeypatch.setattr("rerankbench.latency.peaks.here", absent)
+    asked, results = _a_model_and_none(tmp_path)
+    measuring = DevicePeaks(tmp_path, measures=True)
+    limit = _cells(latency_tables(asked, results, tmp_path / "runs", measuring)["limits"])["E2Rank-lexical", "overall"]["limit-s"]
+    assert limit.status is Status.MISSING
+    assert "No module named 'torch'" in limit.reason
+    assert limit.hint == "pip install 'rerankbench[transformers]'"
+    write_peaks(peaks(), tmp_path / PLACE)
+    assert measuring.of_run(manifest_of(), "float32") == peaks()
+
+
+def test_the_processor_of_a_host_with_gpus_has_peaks_of_its_own(laboratory: Laboratory, tmp_path: Path) -> None:
+    measuring = DevicePeaks(tmp_path, measures=True)
+    hardware = {"hardware": {**HARDWARE, "gpus": ["H100"]}}
+    measuring.of_run(manifest_of(engine={**TINY, "device": "cpu"}, environment=hardware), "float32")
+    laboratory.here = replace(laboratory.here, device="H100", threads=0)
+    measuring.of_run(manifest_of(environment=hardware), "float32")
+    found = {path.name: read_peaks(path).device for path in (tmp_path / "h100").iterdir()}
+    assert found == {"peaks-cpu-float32.json": "Abacus, 4 cores", "peaks-float32.json": "H100"}
 
 
 def test_a_report_measures_nothing(laboratory: Laboratory, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from cli.calling import Caller
-from limits.making import LISTWISE, RANKQWEN3, RANKQWEN3_SECONDS, manifest_of, peaks, write_run
+from limit_runs import LISTWISE, RANKQWEN3, RANKQWEN3_SECONDS, manifest_of, peaks, write_run
 from rerankbench.limits import read_peaks, write_peaks
 
 # As in tests/limits/test_of_run.py: 20 tokens in two documents, 30 in the prompt, three vectors and two scores.

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from limits.making import peaks
+from limit_runs import peaks
 from rerankbench.device import Fact, Section
 from rerankbench.latency import write_device_page
 

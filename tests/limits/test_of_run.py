@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from limits.making import (
+from limit_runs import (
     E2RANK,
     E2RANK_SECONDS,
     EMBEDDING,

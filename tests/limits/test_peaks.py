@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from limits.making import HARDWARE, peaks
+from limit_runs import HARDWARE, peaks
 from rerankbench.errors import DataError, MissingData
 from rerankbench.limits import Rate, read_peaks, write_peaks
 from rerankbench.limits.peaks import device_name

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from limits.making import peaks
+from limit_runs import peaks
 from rerankbench.limits import Rate, about_peaks
 from rerankbench.limits.rendering import scaled, seconds
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limits.making import peaks
+from limit_runs import peaks
 from rerankbench.limits import Limit, Phase, Work, limit_of, phases_of
 
 RATES = peaks(flops_per_s=100.0, bytes_per_s=10.0)

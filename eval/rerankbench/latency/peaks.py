@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rerankbench.errors import DataError, MeasureError, MissingData
+from rerankbench.errors import DataError, EngineError, MeasureError, MissingData, MissingExtra
 from rerankbench.latency.devices import device_label, folder_name
 from rerankbench.limits import Peaks, calibrate, device_of_run, here, read_peaks, write_peaks
 
@@ -33,7 +33,10 @@ class DevicePeaks:
             MeasureError: they are to be measured, and the run was made on another device than this one.
             DataError: their file is damaged.
         """
-        file = self.folder / folder_name(device_label(manifest["environment"]["hardware"])) / f"peaks-{dtype}.json"
+        hardware, engine = manifest["environment"]["hardware"], manifest["system"]["engine"] or {}
+        # On a host with GPUs a run may have taken the processor all the same.
+        name = f"peaks-cpu-{dtype}.json" if hardware["gpus"] and engine.get("device") == "cpu" else f"peaks-{dtype}.json"
+        file = self.folder / folder_name(device_label(hardware)) / name
         kept = _read(file) if file.is_file() else None
         if self.measures:
             return self._current(manifest, dtype, kept, file)
@@ -61,16 +64,18 @@ class DevicePeaks:
 
     @staticmethod
     def _current(manifest: Mapping[str, Any], dtype: str, kept: Peaks | None, file: Path) -> Peaks:
-        engine = manifest["system"]["engine"] or {}
-        made_on = device_of_run(manifest)
-        now = here(engine.get("device", "auto"))
-        if now.device != made_on:
-            if kept is not None:
+        device, made_on = (manifest["system"]["engine"] or {}).get("device", "auto"), device_of_run(manifest)
+        try:
+            now = here(device)
+        except (MissingExtra, EngineError):
+            if kept is not None:  # from where they could be measured
                 return kept
+            raise
+        if now.device != made_on and kept is None:
             raise MeasureError(f"The run was made on {made_on}, and this is {now.device}: its peaks are measured there.")
-        if kept is not None and now.has(kept):
+        if kept is not None and (now.device != made_on or now.has(kept)):
             return kept
-        peaks = calibrate(dtype, engine.get("device", "auto"))
+        peaks = calibrate(dtype, device)
         write_peaks(peaks, file)
         return peaks
 
