@@ -43,7 +43,7 @@ class DevicePeaks:
         if kept is None:
             raise MissingData(
                 f"What {device_of_run(manifest)} reaches in {dtype} was not measured.",
-                hint="There: rerankbench latency CONFIG, with the same --runs and --reports",
+                hint="On that device: rerankbench latency CONFIG, with the same --runs and --reports",
             )
         return kept
 

@@ -109,7 +109,7 @@ def shape_of_run(manifest: Mapping[str, Any]) -> Shape:
     if engine.get("kind") in _PUBLISHED:
         return read_shape(_config_at_hand(engine["model"], manifest["identity"]["engine"]), engine["model"])
     raise UsageError(
-        f"The engine {engine.get('kind', 'none')!r} of this run names no model of a known shape.", hint="If there is one: --shape FILE"
+        f"The engine {engine.get('kind', 'none')!r} of this run names no model of a known shape.", hint="Where there is one: rerankbench limits RUN --shape FILE"
     )
 
 
