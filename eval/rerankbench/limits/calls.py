@@ -95,13 +95,16 @@ class Counter:
             raise MeasureError(f"Query {one.ranking.query_id!r}, {call.phase!r}: the engine counted no tokens, so that no work is known.")
 
 
-def part_seconds(ranked: Sequence[Ranked]) -> dict[str, float]:
+def part_seconds(ranked: Sequence[Ranked], phase_s: float) -> dict[str, float]:
     """Seconds of the parts of a listwise ranker's phase, all queries together; empty where the engine does not tell them apart.
 
     The one place that knows how a call splits: an engine that told when the first token of an answer came would have read the
-    prompt until then, and written from then on. None tells it so far.
+    prompt until then, and written for the rest of the phase. None tells it so far.
+
+    Args:
+        phase_s: Of the phase that the calls lie in, all queries together.
     """
-    del ranked
+    del ranked, phase_s
     return {}
 
 

@@ -69,7 +69,7 @@ def limits_of_run(run: Path, shape: Shape, peaks: Peaks) -> RunLimits:
     measured = {name: math.fsum(time.phases.get(name, 0.0) for time in times) for name in names}
     measured[OVERALL] = math.fsum(time.overall for time in times)
     pieces = _pieces(manifest, ranked, Counter(shape, DTYPE_BYTES[dtype], documents_at_hand=_at_hand(manifest)), measured)
-    phases = phases_of(pieces, measured, len(times), peaks, part_seconds(ranked))
+    phases = phases_of(pieces, measured, len(times), peaks, part_seconds(ranked, measured.get("generate", 0.0)))
     notes = tuple(_notes(manifest, ranked, phases))
     return RunLimits(manifest["system"]["name"], shape, dtype, peaks, len(times), tuple(phases), notes, manifest.get("caveat", ""))
 
@@ -109,7 +109,8 @@ def shape_of_run(manifest: Mapping[str, Any]) -> Shape:
     if engine.get("kind") in _PUBLISHED:
         return read_shape(_config_at_hand(engine["model"], manifest["identity"]["engine"]), engine["model"])
     raise UsageError(
-        f"The engine {engine.get('kind', 'none')!r} of this run names no model of a known shape.", hint="Where there is one: rerankbench limits RUN --shape FILE"
+        f"The engine {engine.get('kind', 'none')!r} of this run names no model of a known shape.",
+        hint="Where there is one: rerankbench limits RUN --shape FILE",
     )
 
 
