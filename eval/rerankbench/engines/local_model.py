@@ -24,7 +24,7 @@ from rerankbench.engines.encoder_decoder import fused_inputs
 from rerankbench.engines.hf_tokens import HfTokens, ReadsTokens, load_tokenizer
 from rerankbench.engines.pairs import PairCut, PairTokens
 from rerankbench.engines.transformers_batches import gather, plan_batches
-from rerankbench.engines.transformers_decoding import answers, decode_greedily
+from rerankbench.engines.transformers_decoding import Limits, answers, decode_greedily
 from rerankbench.engines.transformers_forward import Forward, Pooling
 from rerankbench.engines.transformers_models import PACKABLE, Task, can_pack, choose_device, kind_of, positions_of
 from rerankbench.errors import EngineError
@@ -191,7 +191,8 @@ class LocalModel(ReadsTokens):
             # What comes back begins with the prompt, or with the decoder's start token.
             skipped = inputs["input_ids"].shape[1] if behind else 1
             counts = [len(ids[p]) for p in positions]
-            return answers(model, tokenizer, inputs, skipped=skipped, prompt_tokens=counts, max_tokens=max_tokens, stop=stop)
+            limits = Limits(max_tokens, tuple(stop))
+            return answers(model, tokenizer, inputs, limits, skipped=skipped, prompt_tokens=counts, synchronise=self.synchronise)
 
         return self._calls([len(i) + max_tokens for i in ids], work)
 
@@ -213,7 +214,7 @@ class LocalModel(ReadsTokens):
         def work(positions: list[int]) -> list[Call]:
             inputs = fused_inputs(model, self._forward, [ids[p] for p in positions], self.options.batch_tokens)
             counts = [lengths[p] for p in positions]
-            return answers(model, tokenizer, inputs, skipped=1, prompt_tokens=counts, max_tokens=max_tokens)
+            return answers(model, tokenizer, inputs, Limits(max_tokens), skipped=1, prompt_tokens=counts, synchronise=self.synchronise)
 
         return self._calls([n + max_tokens for n in lengths], work)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from rerankbench.records import Call, Finish
@@ -25,15 +26,27 @@ def decode_greedily(model: Any, tokenizer: Any, pad_id: int) -> None:
     model.generation_config = settings(do_sample=False, num_beams=1, eos_token_id=ends, pad_token_id=pad_id, decoder_start_token_id=start)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ends an answer besides its end token.
+
+    Attributes:
+        stop: It ends before the first of these texts.
+    """
+
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+
+
 def answers(
     model: Any,
     tokenizer: Any,
     inputs: Mapping[str, Any],
+    limits: Limits,
     *,
     skipped: int,
     prompt_tokens: Sequence[int],
-    max_tokens: int,
-    stop: Sequence[str] = (),
+    synchronise: Callable[[], None],
 ) -> list[Call]:
     """One call a row of `inputs`, greedy.
 
@@ -41,14 +54,16 @@ def answers(
         inputs: As the library's `generate` takes them.
         skipped: Tokens at the beginning of what it gives back that are no answer: the prompt, or a decoder's start token.
         prompt_tokens: What each row counts.
+        synchronise: Returns when the device has finished; asked for once, when the first tokens are chosen.
     """
-    began = time.perf_counter()
+    began, stop = time.perf_counter(), limits.stop
 
     def decode(ids: list[int]) -> str:
         return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     watch = StopTexts(decode, stop, skipped) if stop else None
-    out = model.generate(**inputs, max_new_tokens=max_tokens, stopping_criteria=[watch] if watch else [])
+    first = FirstToken(synchronise)
+    out = model.generate(**inputs, max_new_tokens=limits.max_tokens, stopping_criteria=[first, watch] if watch else [first])
     ends = _end_ids(model.generation_config.eos_token_id)
     found = [
         _answer(row, ends, watch.ends[position] if watch and watch.ends else None, decode, stop)
@@ -56,9 +71,28 @@ def answers(
     ]
     seconds = time.perf_counter() - began
     return [
-        Call(prompt, tokens, seconds, len(found), text, finish=finish)
+        Call(prompt, tokens, seconds, len(found), text, finish=finish, first_token_s=max(0.0, first.there_s - began))
         for prompt, (tokens, text, finish) in zip(prompt_tokens, found, strict=True)
     ]
+
+
+class FirstToken:
+    """A stopping criterion of the library that stops nothing: it is asked behind every token, and notes when the first one was there.
+
+    Attributes:
+        there_s: As `now` counts; 0 before there was a token.
+    """
+
+    def __init__(self, synchronise: Callable[[], None], now: Callable[[], float] = time.perf_counter) -> None:
+        self.there_s = 0.0
+        self._synchronise = synchronise
+        self._now = now
+
+    def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:  # noqa: ARG002  the library's interface
+        if not self.there_s:
+            self._synchronise()  # once an answer: behind every token it would keep the host from running ahead
+            self.there_s = self._now()
+        return input_ids.new_zeros(input_ids.shape[0]).bool()
 
 
 class StopTexts:
