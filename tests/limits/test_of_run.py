@@ -110,6 +110,18 @@ def test_a_listwise_ranker_by_hand(tmp_path: Path) -> None:
     assert [(p.part, p.measured_s) for p in (phases["reading prompts"], phases["writing answers"])] == [(True, None)] * 2
 
 
+def test_a_call_that_tells_its_first_token_splits_the_phase(tmp_path: Path) -> None:
+    calls = [{**call("window 2-3", 30, answer=3), "first_token_s": 0.1}, {**call("window 1-2", 30, answer=3), "first_token_s": 0.05}]
+    run = write_run(tmp_path / "run", manifest_of(LISTWISE), calls, RANKQWEN3_SECONDS, queries=("q1", "q2"))
+    phases = {p.name: p for p in _limits(run).phases}
+    # Of 0.5 s of the phase a query.
+    assert phases["reading prompts"].measured_s == pytest.approx(0.15)
+    assert phases["writing answers"].measured_s == pytest.approx(0.35)
+    assert all(phases[part].part for part in ("reading prompts", "writing answers"))
+    silent = write_run(tmp_path / "silent", manifest_of(LISTWISE), [calls[0], *RANKQWEN3], RANKQWEN3_SECONDS)
+    assert {p.measured_s for p in _limits(silent).phases if p.part} == {None}
+
+
 def test_an_order_that_is_read_from_the_first_token_is_not_written(tmp_path: Path) -> None:
     seconds = {"build prompt": 0.01, "score": 0.5, "rank": 0.6}
     run = write_run(tmp_path / "run", manifest_of({**LISTWISE, "decoding": "first-token"}), (call("window 1-2", 30, 1),), seconds)

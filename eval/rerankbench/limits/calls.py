@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,14 +99,16 @@ class Counter:
 def part_seconds(ranked: Sequence[Ranked], phase_s: float) -> dict[str, float]:
     """Seconds of the parts of a listwise ranker's phase, all queries together; empty where the engine does not tell them apart.
 
-    The one place that knows how a call splits: an engine that told when the first token of an answer came would have read the
-    prompt until then, and written for the rest of the phase. None tells it so far.
+    A prompt was read when the first token of its answer was there; the rest of the phase is writing, all that follows included.
 
     Args:
         phase_s: Of the phase that the calls lie in, all queries together.
     """
-    del ranked, phase_s
-    return {}
+    told = [call.first_token_s for one in ranked for call in one.calls]
+    if not told or not all(told):
+        return {}
+    reading = math.fsum(told)
+    return {READING: reading, WRITING: phase_s - reading}
 
 
 def texts_twice(ranked: Sequence[Ranked]) -> int:
