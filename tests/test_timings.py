@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from laboratory import Failing, experiment, plan, run, stored, write_mirror
+from laboratory import Failing, Remembering, experiment, plan, run, stored, write_mirror
 from rerankbench.config import Experiment
 from rerankbench.errors import ConfigError
 from rerankbench.experiment import Result
 from rerankbench.latency import latency_tables
 from rerankbench.latency.phases import TOLD, UNTOLD, phases_table
-from rerankbench.latency.runs import Timed
+from rerankbench.latency.runs import Timed, timed_run
 from rerankbench.measures.latency import QueryTime
 from rerankbench.records import Call, Ranked, Ranking
 from rerankbench.report import Cell, Status, Table, render
@@ -263,3 +264,33 @@ def test_documents_at_hand_of_no_system_are_refused(tmp_path: Path, mirror: Path
     asked = experiment(tmp_path, "[RankGPT-lexical]", "depth: 5\nlayout: latency\nbatch_queries: 1\ntimings: [documents-warm]")
     with pytest.raises(ConfigError, match="no system here encodes documents apart from its prompts"):
         plan(asked, mirror, tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("timing", "expected"),
+    # Two calls a query, documents and prompt; a warm-up of two queries; four queries.
+    [("cold", ["work"] * 4 + ["forget", "work", "work"] * 4), ("throughput", ["work"] * 2 + ["forget", "work", "work"])],
+)
+def test_before_every_batch_that_is_timed_prefixes_are_forgotten_and_the_manifest_says_so(
+    tmp_path: Path, mirror: Path, timing: str, expected: list[str]
+) -> None:
+    Remembering.events.clear()
+    more = f"depth: 5\nlayout: latency\nbatch_queries: 1\nwarmup: 2\ntimings: [{timing}]"
+    (result,) = run(
+        experiment(tmp_path, "[{name: remembers, base: E2Rank-lexical, engine: {kind: 'laboratory:Remembering'}}]", more),
+        mirror,
+        tmp_path / "runs",
+    )
+    assert Remembering.events == expected
+    assert result.manifest is not None
+    assert result.manifest["prefixes_forgotten"] is True
+
+
+def test_a_run_whose_prefixes_were_forgotten_is_not_flawed_by_its_warm_up(tmp_path: Path, mirror: Path) -> None:
+    asked, results, _ = _tables(tmp_path, mirror, COLD)
+    assert results[0].manifest is not None
+    manifest = {**results[0].manifest, "system": {"engine": {"kind": "vllm", "prefix_caching": True}}}
+    kept, forgot = (timed_run(replace(results[0], manifest={**manifest, "prefixes_forgotten": f}), asked, tmp_path) for f in (False, True))
+    assert kept.flaws == ("prefix caching: the engine had read the 2 queries of the warm-up before it was timed on them",)
+    assert forgot.flaws == ()
+    assert any("prefix caching, forgotten before every batch of queries" in note for note in forgot.cell.notes)

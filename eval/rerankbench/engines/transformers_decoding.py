@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ def answers(
     skipped: int,
     prompt_tokens: Sequence[int],
     synchronise: Callable[[], None],
+    forced: Sequence[Sequence[int]] = (),
 ) -> list[Call]:
     """One call a row of `inputs`, greedy.
 
@@ -55,6 +57,7 @@ def answers(
         skipped: Tokens at the beginning of what it gives back that are no answer: the prompt, or a decoder's start token.
         prompt_tokens: What each row counts.
         synchronise: Returns when the device has finished; asked for once, when the first tokens are chosen.
+        forced: What each row is made to answer, end token included; empty: what it wants.
     """
     began, stop = time.perf_counter(), limits.stop
 
@@ -63,8 +66,12 @@ def answers(
 
     watch = StopTexts(decode, stop, skipped) if stop else None
     first = FirstToken(synchronise)
-    out = model.generate(**inputs, max_new_tokens=limits.max_tokens, stopping_criteria=[first, watch] if watch else [first])
-    ends = _end_ids(model.generation_config.eos_token_id)
+    hooks = {
+        "stopping_criteria": [first, watch] if watch else [first],
+        "logits_processor": [ForcedTokens(forced, skipped, inputs["attention_mask"].device)] if forced else [],
+    }
+    out = model.generate(**inputs, max_new_tokens=limits.max_tokens, **hooks)
+    ends = end_ids(model.generation_config.eos_token_id)
     found = [
         _answer(row, ends, watch.ends[position] if watch and watch.ends else None, decode, stop)
         for position, row in enumerate(out[:, skipped:].tolist())
@@ -93,6 +100,28 @@ class FirstToken:
             self._synchronise()  # once an answer: behind every token it would keep the host from running ahead
             self.there_s = self._now()
         return input_ids.new_zeros(input_ids.shape[0]).bool()
+
+
+class ForcedTokens:
+    """A logits processor of the library: when a step's logits are computed, it lifts the next token of each row's answer above all others.
+
+    The library then takes the highest of the vocabulary, as for any greedy answer.
+
+    Args:
+        answers: Token ids, the end token included.
+    """
+
+    def __init__(self, answers: Sequence[Sequence[int]], skipped: int, device: torch.device) -> None:
+        from torch import tensor
+
+        longest = max(map(len, answers))
+        # What stands behind an answer's end is never taken: the library fills up rows that have ended.
+        self._ids = tensor([[*ids, *[ids[-1]] * (longest - len(ids))] for ids in answers], device=device)
+        self._skipped = skipped
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        step = input_ids.shape[1] - self._skipped
+        return scores.scatter_(1, self._ids[:, step : step + 1], math.inf)
 
 
 class StopTexts:
@@ -138,7 +167,7 @@ def _first_stop(text: str, stop: Sequence[str]) -> int | None:
     return min(places, default=None)
 
 
-def _end_ids(stored: int | list[int] | None) -> frozenset[int]:
+def end_ids(stored: int | list[int] | None) -> frozenset[int]:
     """The end tokens as a generation configuration holds them: one, several, or none."""
     if stored is None:
         return frozenset()

@@ -133,6 +133,14 @@ class VllmEngine(ReadsTokens):
         del llm  # it holds weights and cache
         vllm_process.collect()
 
+    def forget_prefixes(self) -> None:
+        """
+        Raises:
+            EngineError: vLLM keeps some of them.
+        """
+        if self._loaded is not None and self.options.prefix_caching and not self._loaded[1].reset_prefix_cache():
+            raise EngineError(f"vLLM did not forget what it had read with model {self._model_name!r}: inputs are at work still.")
+
     def embed(self, texts: Sequence[str]) -> Floats:
         """The last token's state. A text without a single token gets the zero vector.
 

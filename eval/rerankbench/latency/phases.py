@@ -93,7 +93,7 @@ def _title(timed: Timed, among: Sequence[Timed], experiment: Experiment) -> str:
 
 
 def _rows(timed: Timed) -> Iterator[Row]:
-    rows = {}
+    rows: dict[str, list[float]] = {}
     for phase, seconds in phases_of(timed.times).items():
         rows |= {phase: seconds, **(reading_and_writing(timed) if phase == GENERATE else {})}
     rows[WHOLE] = [time.overall for time in timed.times]
