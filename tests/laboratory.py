@@ -11,6 +11,7 @@ import orjson
 from rerankbench.benchmarks import Benchmarks, load_catalog
 from rerankbench.benchmarks.catalog import Counts
 from rerankbench.config import Experiment, load_experiment
+from rerankbench.engines.lexical import LexicalEngine
 from rerankbench.engines.scripted import ScriptedEngine, ScriptedOptions
 from rerankbench.errors import EngineError
 from rerankbench.experiment import Laboratory, Result
@@ -145,6 +146,20 @@ class Failing(Watched):
         if self.fails_at and any(self.fails_at in text for text in texts):
             raise EngineError("the device is on fire", hint="put it out")
         return super().embed(texts)
+
+
+class Remembering(LexicalEngine):
+    """Notes that it works, and when it is told to forget what inputs had in common."""
+
+    name: ClassVar[str] = "remembering"
+    events: ClassVar[list[str]] = []
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        self.events.append("work")
+        return super().embed(texts)
+
+    def forget_prefixes(self) -> None:
+        self.events.append("forget")
 
 
 class CannotLoad(ScriptedEngine):

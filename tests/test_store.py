@@ -32,6 +32,17 @@ def test_what_was_appended_comes_back_as_it_was(tmp_path: Path) -> None:
         assert folder.seconds() == 3.0  # 2 + 1; the warm-up's 9 do not count
 
 
+def test_a_first_token_s_time_is_kept_where_it_is_known_and_else_the_line_is_as_before_there_was_one(tmp_path: Path) -> None:
+    told = Ranked(Ranking("1", ("a",)), (Call(3, 4, 0.5, first_token_s=0.25), Call(3, 4, 0.5)))
+    with RunFolder(tmp_path, CONFIG) as folder:
+        folder.append([told], [], 1.0)
+        assert folder.journal() == [told]
+    first, second = orjson.loads((tmp_path / "rankings.jsonl").read_bytes())["calls"]
+    assert first == {**second, "first_token_s": 0.25}
+    assert list(second) == ["prompt_tokens", "completion_tokens", "seconds", "batch_size", "text", "phase", "finish"]
+    assert without_measured_times(first) == without_measured_times(second)
+
+
 def test_spans_come_back_as_they_were_measured_with_warm_ups_marked(tmp_path: Path) -> None:
     _filled(tmp_path)
     expected = [Span("rank", 0.0, 2.0, ("1", "2")), Span("rank", 2.0, 1.0, ("3",)), Span("rank", 3.0, 9.0, ("3",), warmup=True)]

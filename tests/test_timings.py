@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from laboratory import Failing, experiment, plan, run, stored, write_mirror
+from laboratory import Failing, Remembering, experiment, plan, run, stored, write_mirror
 from rerankbench.config import Experiment
 from rerankbench.errors import ConfigError
 from rerankbench.experiment import Result
 from rerankbench.latency import latency_tables
-from rerankbench.report import Status, Table, render
+from rerankbench.latency.phases import TOLD, UNTOLD, phases_table
+from rerankbench.latency.runs import Timed, timed_run
+from rerankbench.measures.latency import QueryTime
+from rerankbench.records import Call, Ranked, Ranking
+from rerankbench.report import Cell, Status, Table, render
 from rerankbench.reporting import report_of, write_table
 
 ALL = "depth: 5\nlayout: latency\nbatch_queries: 1\nwarmup: 2\ntimings: [cold, documents-warm, throughput]"
@@ -181,6 +186,40 @@ def test_phases_are_those_of_the_spans_and_single_calls_stand_below(tmp_path: Pa
     assert list(rows)[-1] == "call: window 1-5"
 
 
+def _called(first_token_s: Sequence[float], **more: Any) -> Ranked:
+    return Ranked(Ranking("q", ("d1",)), tuple(Call(9, 9, 2.0, phase="window 1-5", first_token_s=s, **more) for s in first_token_s))
+
+
+def _timed(result: Result, ranked: Sequence[Ranked]) -> Timed:
+    times = [QueryTime("q", 5.0, {"build prompt": 0.5, "generate": 4.0}) for _ in ranked]
+    return Timed(result, Cell("s", "overall-s", Status.DONE, 5.0), tuple(times), ranked=tuple(ranked))
+
+
+def test_generating_is_told_apart_into_reading_and_writing_where_every_call_tells(tmp_path: Path, mirror: Path) -> None:
+    asked, results, _ = _tables(tmp_path, mirror, COLD)
+    timed = _timed(results[0], [_called([0.5, 0.75]), _called([1.0, 1.25])])
+    table = phases_table(asked, [timed])
+    rows = {row.label: [cell.value for cell in row.cells] for row in table.groups[0].rows}
+    assert list(rows)[1:4] == ["generate", "generate: reading the prompts", "generate: writing the answers"]
+    # 0.5 + 0.75 and 1.0 + 1.25: mean and middle 1.75, the 90th 1.25 + 0.9, the 99th 1.25 + 0.99; of 4 s each query leaves the rest.
+    assert rows["generate: reading the prompts"] == pytest.approx([1.75, 1.75, 2.15, 2.24])
+    assert rows["generate: writing the answers"] == pytest.approx([2.25, 2.25, 2.65, 2.74])
+    assert rows["the rest"] == pytest.approx([0.5] * 4), "the two are within their phase, and not subtracted twice"
+    assert TOLD in table.context
+    assert UNTOLD not in table.context
+
+
+@pytest.mark.parametrize(
+    "second", [_called([0.5, 0.0]), _called([0.5, 0.5], batch_size=2)], ids=["a call does not tell", "prompts were read together"]
+)
+def test_generating_stays_one_where_its_parts_are_not_known_of_every_call(tmp_path: Path, mirror: Path, second: Ranked) -> None:
+    asked, results, _ = _tables(tmp_path, mirror, COLD)
+    table = phases_table(asked, [_timed(results[0], [_called([0.5]), second])])
+    assert not any(row.label.startswith("generate: ") for row in table.groups[0].rows)
+    assert UNTOLD in table.context
+    assert TOLD not in table.context
+
+
 def test_costs_leave_out_what_not_every_engine_tells_and_say_so(tmp_path: Path, mirror: Path) -> None:
     _, results, tables = _tables(tmp_path, mirror, COLD)
     assert [column.name for column in tables["costs"].columns] == ["calls", "peak-memory-mib"]
@@ -225,3 +264,33 @@ def test_documents_at_hand_of_no_system_are_refused(tmp_path: Path, mirror: Path
     asked = experiment(tmp_path, "[RankGPT-lexical]", "depth: 5\nlayout: latency\nbatch_queries: 1\ntimings: [documents-warm]")
     with pytest.raises(ConfigError, match="no system here encodes documents apart from its prompts"):
         plan(asked, mirror, tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("timing", "expected"),
+    # Two calls a query, documents and prompt; a warm-up of two queries; four queries.
+    [("cold", ["work"] * 4 + ["forget", "work", "work"] * 4), ("throughput", ["work"] * 2 + ["forget", "work", "work"])],
+)
+def test_before_every_batch_that_is_timed_prefixes_are_forgotten_and_the_manifest_says_so(
+    tmp_path: Path, mirror: Path, timing: str, expected: list[str]
+) -> None:
+    Remembering.events.clear()
+    more = f"depth: 5\nlayout: latency\nbatch_queries: 1\nwarmup: 2\ntimings: [{timing}]"
+    (result,) = run(
+        experiment(tmp_path, "[{name: remembers, base: E2Rank-lexical, engine: {kind: 'laboratory:Remembering'}}]", more),
+        mirror,
+        tmp_path / "runs",
+    )
+    assert Remembering.events == expected
+    assert result.manifest is not None
+    assert result.manifest["prefixes_forgotten"] is True
+
+
+def test_a_run_whose_prefixes_were_forgotten_is_not_flawed_by_its_warm_up(tmp_path: Path, mirror: Path) -> None:
+    asked, results, _ = _tables(tmp_path, mirror, COLD)
+    assert results[0].manifest is not None
+    manifest = {**results[0].manifest, "system": {"engine": {"kind": "vllm", "prefix_caching": True}}}
+    kept, forgot = (timed_run(replace(results[0], manifest={**manifest, "prefixes_forgotten": f}), asked, tmp_path) for f in (False, True))
+    assert kept.flaws == ("prefix caching: the engine had read the 2 queries of the warm-up before it was timed on them",)
+    assert forgot.flaws == ()
+    assert any("prefix caching, forgotten before every batch of queries" in note for note in forgot.cell.notes)

@@ -25,10 +25,10 @@ from rerankbench.first_stages.dense import DenseFirstStage
 from rerankbench.measures.latency import WHOLE
 from rerankbench.measures.quality import check_measure, measure
 from rerankbench.plan import Cell, Planned, Planner, engine_class, folder_name, ranker_class
-from rerankbench.protocols import Accounts, Engine, Parts, Ranker, TextEmbedder
+from rerankbench.protocols import Accounts, Engine, ForgetsPrefixes, Parts, Ranker, TextEmbedder
 from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Ranking, Span
 from rerankbench.store import RunFolder, read_manifest, read_measurements, read_spans
-from rerankbench.timing import Meter, prepared, queries_at_once
+from rerankbench.timing import Meter, forget_prefixes, prepared, queries_at_once
 from rerankbench.trec import Run, read_run
 
 
@@ -168,7 +168,7 @@ class Laboratory:
             if cell.timing:
                 folder.note(prepared(ranker, engine, clock, lists[resumed_at:], timing=cell.timing, warmup=experiment.file.warmup))
             before, meter = engine.counts() if engine else {}, Meter()
-            for batch, spans, seconds in _batches(ranker, clock, lists[resumed_at:], size):
+            for batch, spans, seconds in _batches(ranker, clock, lists[resumed_at:], size, forget=engine if cell.timing else None):
                 folder.append(batch, spans, seconds)
                 ranked.extend(batch)
                 observer.queries_done(len(batch))
@@ -186,7 +186,7 @@ class Laboratory:
                 "points": self._points(cell, lists, folder.path),
                 "answers": _answers(engine, before),
                 "engine_account": _account(engine),
-                **({"resources": meter.read()} if cell.timing else {}),
+                **({"resources": meter.read(), "prefixes_forgotten": isinstance(engine, ForgetsPrefixes)} if cell.timing else {}),
             }
             folder.seal(measurements, manifest)
         return Result(cell, planned.folder, manifest, tuple(measurements))
@@ -322,10 +322,17 @@ def _by_engine(plan: Sequence[Planned]) -> list[int]:
     return sorted(range(len(plan)), key=lambda position: keys.index(keys[position]))
 
 
-def _batches(ranker: Ranker, clock: Clock, lists: Sequence[CandidateList], size: int) -> Iterator[tuple[list[Ranked], list[Span], float]]:
-    """Rank `size` lists at a time; yields what came out, the batch's spans and its wall time in seconds."""
+def _batches(
+    ranker: Ranker, clock: Clock, lists: Sequence[CandidateList], size: int, forget: CachedEngine | None
+) -> Iterator[tuple[list[Ranked], list[Span], float]]:
+    """Rank `size` lists at a time; yields what came out, the batch's spans and its wall time in seconds.
+
+    Args:
+        forget: The engine that is to forget prefixes before every batch, outside its time.
+    """
     remaining = iter(lists)
     while batch := list(islice(remaining, size)):
+        forget_prefixes(forget)
         with clock.span(WHOLE, query_ids=[candidates.query.id for candidates in batch]):
             ranked = ranker.rank(batch)
         _check_batch(ranked, batch, ranker.name)

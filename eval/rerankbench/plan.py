@@ -21,7 +21,7 @@ from rerankbench.config import Experiment, Options, Part, System, Timing, finger
 from rerankbench.errors import ConfigError, MissingData, MissingError, MissingWeights, RerankbenchError
 from rerankbench.manifest import BEHAVIOUR
 from rerankbench.measures.quality import check_measure
-from rerankbench.protocols import BuildsEngine, BuildsRanker, EncodesDocuments, Workload
+from rerankbench.protocols import AnswerForcer, BuildsEngine, BuildsRanker, EncodesDocuments, Workload
 from rerankbench.records import CandidateList
 from rerankbench.store import journal_length
 
@@ -33,6 +33,7 @@ TIMED_AS: Mapping[Timing, str] = MappingProxyType(
 )
 """Each timing in words."""
 _LONGEST_NAME = 200
+_FORCED = "Answers are forced to measure speed, on weights that are drawn: no order that comes of it is a model's."
 """Bytes of a folder's name before its id: file systems take 255 for all of it."""
 
 
@@ -336,7 +337,8 @@ def engine_class(system: System) -> type[BuildsEngine] | None:
         able = [name for name in registry.ENGINES if _able(registry.find("engine", name), needs)]
         raise ConfigError(
             f"System {system.name!r}: a ranker {system.ranker.kind!r} needs an engine that is a {names}, and"
-            f" {system.engine.kind!r} is none. Engines that are: {', '.join(able)}."
+            f" {system.engine.kind!r} is none. Engines that are: {', '.join(able)}.",
+            hint=_FORCED if AnswerForcer in needs else "",
         )
     return cast("type[BuildsEngine]", found)
 

@@ -170,6 +170,41 @@ class TextGenerator(Protocol):
 
 
 @runtime_checkable
+class AnswerForcer(Protocol):
+    """Writes answers that it is told, with the work that a model of its shape does for answers of its own.
+
+    For measurements of speed: only engines whose weights are drawn can do it, so that no order that comes of it is a model's.
+    """
+
+    def generate_forced(self, prompts: Sequence[Prompt], answers: Sequence[str], *, max_tokens: int) -> list[Call]:
+        """
+        Args:
+            answers: One a prompt. Each costs the tokens that the tokenizer makes of it, and the end token.
+
+        Returns:
+            One call a prompt, same order, with the answer in `text`. Every token was decoded by a step of its own, whose logits over
+            the whole vocabulary were computed, as a greedy answer's are.
+
+        Raises:
+            EngineError: an answer with its end token has more than `max_tokens` tokens.
+        """
+        ...
+
+
+@runtime_checkable
+class ForgetsPrefixes(Protocol):
+    """An engine that may keep what it computed for the beginning of an input, for a later input that begins alike."""
+
+    def forget_prefixes(self) -> None:
+        """Keep nothing of what was read so far: the next input is read as if it were the first.
+
+        Raises:
+            EngineError: it could not.
+        """
+        ...
+
+
+@runtime_checkable
 class PatternGenerator(Protocol):
     """A generator whose answers can be held to a form."""
 

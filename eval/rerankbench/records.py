@@ -209,6 +209,7 @@ class Call:
         text: The generated text; empty for embeddings and scores.
         phase: Which step of the ranker, e.g. ``"encode prompt"`` or ``"window 81-100"``.
         finish: Why the answer ended.
+        first_token_s: Seconds from the start of that engine call until the first token of this answer was there; 0 where that is not known.
     """
 
     prompt_tokens: int
@@ -218,6 +219,7 @@ class Call:
     text: str = ""
     phase: str = ""
     finish: Finish = ""
+    first_token_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

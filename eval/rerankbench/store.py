@@ -23,7 +23,7 @@ from rerankbench.errors import StoreError
 from rerankbench.records import Call, Defect, DefectKind, Measurement, Ranked, Ranking, Span
 from rerankbench.trec import write_run
 
-MEASURED = frozenset({"seconds", "start_s", "batch_size", "points", "resources"})
+MEASURED = frozenset({"seconds", "first_token_s", "start_s", "batch_size", "points", "resources"})
 """Keys that tell how long something took, in what company, and what it used up: they differ between two runs of the same thing."""
 
 
@@ -219,8 +219,16 @@ def _record(ranked: Ranked) -> dict[str, Any]:
         # JSON has no infinities; they are written as text, and float() reads them back.
         "scores": None if ranking.scores is None else [s if math.isfinite(s) else str(s) for s in ranking.scores],
         "defects": [asdict(d) for d in ranked.defects],
-        "calls": [asdict(c) for c in ranked.calls],
+        "calls": [_call_record(c) for c in ranked.calls],
     }
+
+
+def _call_record(call: Call) -> dict[str, Any]:
+    """Its fields, without a time to the first token where none is known: journals from before there was one look the same."""
+    record = asdict(call)
+    if not call.first_token_s:
+        del record["first_token_s"]
+    return record
 
 
 def _ranked(file: Path, number: int, line: bytes) -> Ranked:

@@ -89,6 +89,7 @@ CALLS = st.builds(
     st.text(st.characters(codec=None)),
     st.just(""),
     st.sampled_from(get_args(Finish)),
+    st.floats(0, allow_infinity=False, allow_nan=False),
 )
 
 
@@ -96,4 +97,10 @@ CALLS = st.builds(
 def test_calls_come_back_as_they_were_and_kept_ones_without_their_time(made: list[Call]) -> None:
     values = calls_as_bytes(made)
     assert [call(value, fresh=True) for value in values] == made
-    assert [call(value, fresh=False) for value in values] == [replace(c, seconds=0.0, batch_size=1) for c in made]
+    assert [call(value, fresh=False) for value in values] == [replace(c, seconds=0.0, batch_size=1, first_token_s=0.0) for c in made]
+
+
+def test_an_answer_that_was_kept_before_first_tokens_were_timed_is_read_as_it_was() -> None:
+    old = b'[3,4,0.5,2,"stop"]\n[1]'
+    assert call(old, fresh=True) == Call(3, 4, 0.5, 2, "[1]", finish="stop")
+    assert calls_as_bytes([Call(3, 4, 0.5, 2, "[1]", finish="stop")]) == [old]

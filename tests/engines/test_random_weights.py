@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rerankbench import registry
 from rerankbench.engines import vllm_process
 from rerankbench.engines.random_weights import (
     RandomTransformersEngine,
@@ -17,7 +18,9 @@ from rerankbench.engines.random_weights import (
     RandomVllmOptions,
     shape_file,
 )
-from rerankbench.errors import MissingWeights
+from rerankbench.errors import EngineError, MissingWeights
+from rerankbench.protocols import AnswerForcer
+from rerankbench.rankers.listwise import forced_answer
 
 torch = pytest.importorskip("torch")
 transformers: Any = pytest.importorskip("transformers")
@@ -81,6 +84,66 @@ def test_it_does_what_a_model_of_its_kind_does(tiny: Tiny) -> None:
     assert decoder.label_scores(["the cat"], ["A", "B"]).shape == (1, 2)
     assert engine_of(tiny("bert"), pair_tokens=64).score_pairs([("query", "document")]).shape == (1,)
     assert len(engine_of(tiny("t5")).generate_fused([["the cat", "x"]], max_tokens=3)) == 1
+
+
+ANSWERS = ["[2] > [1] > [3]", "[1]", "[3] > [12] > [2] > [1]"]
+
+
+@pytest.mark.parametrize("model", ["llama", "t5"])
+def test_an_answer_is_forced_by_one_step_a_token_and_its_end(tiny: Tiny, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = engine_of(tiny(model))
+    counts = [len(ids) + 1 for ids in engine.tokens.tokenizer(ANSWERS, add_special_tokens=False)["input_ids"]]
+    for answers, expected in ((ANSWERS, counts), (ANSWERS[:1], counts[:1])):
+        steps: list[int] = []
+        model_of = engine._model("generate")
+        forward = type(model_of).forward
+        monkeypatch.setattr(type(model_of), "forward", lambda self, *a, f=forward, s=steps, **k: (s.append(1), f(self, *a, **k))[1])
+        calls = engine.generate_forced(["the cat", "x", "y"][: len(answers)], answers, max_tokens=64)
+        monkeypatch.undo()
+        assert [call.text for call in calls] == answers
+        assert [call.completion_tokens for call in calls] == expected
+        assert {call.finish for call in calls} == {"stop"}
+        assert all(0 < call.first_token_s < call.seconds for call in calls)
+        # The first step reads the prompts; each gives one token's logits to every row that is not done.
+        assert len(steps) == max(expected)
+
+
+def test_forcing_changes_no_answer_that_the_model_gives_by_itself(tiny: Tiny) -> None:
+    """A forced answer that is the model's own costs and says the same, so that forcing adds no step and loses none."""
+    engine = engine_of(tiny("llama"))
+    (own,) = engine.generate(["the cat"], max_tokens=6)
+    ids = engine.tokens.tokenizer(own.text, add_special_tokens=False)["input_ids"]
+    (forced,) = engine.generate_forced(["the cat"], [own.text], max_tokens=32)
+    assert (forced.prompt_tokens, forced.text, forced.completion_tokens) == (own.prompt_tokens, own.text, len(ids) + 1)
+
+
+def test_a_permutation_of_twenty_costs_91_tokens_of_qwen3(tiny_qwen3: Path) -> None:
+    # "[" once, 19 times " >" and " [", 20 times "]", 9 numbers of one digit and 11 of two, each digit a token: 1 + 38 + 20 + 31; the end.
+    answer = forced_answer(20, "seed")
+    engine = engine_of(tiny_qwen3)
+    (call,) = engine.generate_forced(["Rank the passages."], [answer], max_tokens=128)
+    assert (call.completion_tokens, call.text, call.finish) == (91, answer, "stop")
+
+
+def test_an_answer_that_is_longer_than_it_may_be_is_refused(tiny: Tiny) -> None:
+    engine = engine_of(tiny("llama"))
+    tokens = len(engine.tokens.tokenizer(ANSWERS[0], add_special_tokens=False)["input_ids"])
+    assert engine.generate_forced(["x"], ANSWERS[:1], max_tokens=tokens + 1)[0].completion_tokens == tokens + 1
+    with pytest.raises(EngineError, match=f"has {tokens + 1} tokens with its end, more than the {tokens}"):
+        engine.generate_forced(["x"], ANSWERS[:1], max_tokens=tokens)
+
+
+def test_logits_that_are_no_numbers_cannot_be_forced_and_that_is_said(tiny: Tiny) -> None:
+    engine = engine_of(tiny("llama"))
+    with torch.no_grad():
+        next(iter(engine._model("generate").parameters())).fill_(float("nan"))
+    with pytest.raises(EngineError, match="was to be forced to"):
+        engine.generate_forced(["x"], ["[1]"], max_tokens=16)
+
+
+def test_only_drawn_weights_can_be_forced() -> None:
+    able = {name for name in registry.ENGINES if issubclass(registry.find("engine", name), AnswerForcer)}
+    assert able == {"random-weights", "random-weights-vllm"}
 
 
 def test_its_provenance_is_shape_tokenizer_and_seed(tiny: Tiny) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rerankbench.engines.transformers_batches import plan_batches
+from rerankbench.engines.transformers_decoding import FirstToken
 from rerankbench.engines.transformers_local import TransformersEngine, TransformersOptions
 from rerankbench.errors import EngineError, MissingWeights, OverLengthError
 from rerankbench.protocols import ChatTemplate, Engine, Floats, TextEmbedder, TextGenerator, Tokens
@@ -117,7 +118,20 @@ def test_greedy_answers_of_a_batch_are_those_of_a_plain_loop(engine: Transformer
         assert call.text == tokenizer.decode(answer, skip_special_tokens=True)
         assert (call.prompt_tokens, call.completion_tokens, call.batch_size) == (len(ids), len(answer), 3)
         assert call.finish == ("stop" if 151645 in answer else "length")
-        assert call.seconds > 0
+        assert 0 < call.first_token_s < call.seconds
+
+
+def test_the_first_token_is_there_once_the_device_has_finished_it_and_no_later_one_is_waited_for() -> None:
+    device = {"now": 10.0}
+
+    def synchronise() -> None:
+        device["now"] += 2.0  # what is left to do when the host has long gone on
+
+    watch = FirstToken(synchronise, now=lambda: device["now"])
+    for _ in range(3):
+        assert watch(torch.zeros(4, 7, dtype=torch.long), None).tolist() == [False] * 4
+        device["now"] += 100.0
+    assert (watch.there_s, device["now"]) == (12.0, 10.0 + 2.0 + 3 * 100.0)
 
 
 def test_an_answer_ends_before_the_first_stop_text(engine: TransformersEngine) -> None:

@@ -141,7 +141,7 @@ def answered(engine: VllmEngine) -> tuple[list[Call], list[int]]:
     """Answers to two prompts that begin alike, asked for twice, and how many of the second time's tokens were known already."""
     prompts = ["flea " * 300 + end for end in ("one", "two")]
     calls = [*engine.generate(prompts, max_tokens=8), *engine.generate(prompts, max_tokens=8)]
-    outputs, _ = engine._continued(("generate",), engine.tokens.prompt_ids(prompts), engine._greedy(1))
+    outputs, *_ = engine._continued(("generate",), engine.tokens.prompt_ids(prompts), engine._greedy(1))
     engine.close()
     return calls, [output.num_cached_tokens for output in outputs]
 

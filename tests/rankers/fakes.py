@@ -115,6 +115,19 @@ class PatternWriter(Writer):
         return self.generate(prompts, max_tokens=max_tokens)
 
 
+class Forced(_Engine):
+    """Writes what it is told, and remembers it."""
+
+    def __init__(self) -> None:
+        self.told: list[list[str]] = []
+        self.max_new_tokens: set[int] = set()
+
+    def generate_forced(self, prompts: Sequence[Prompt], answers: Sequence[str], *, max_tokens: int) -> list[Call]:
+        self.told.append(list(answers))
+        self.max_new_tokens.add(max_tokens)
+        return [Call(1, 2, 0.5, len(prompts), text=answer, finish="stop") for _, answer in zip(prompts, answers, strict=True)]
+
+
 class Ended(Writer):
     """A writer whose answers all end for the same reason."""
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rankers.fakes import CountingWriter, Ended, HashEmbedder, PatternWriter, Scorer, Writer, as_text, candidates, parts
+from rankers.fakes import CountingWriter, Ended, Forced, HashEmbedder, PatternWriter, Scorer, Writer, as_text, candidates, parts
 from rerankbench.clock import Clock
 from rerankbench.errors import ConfigError, EngineError, OverLengthError, RankingError
 from rerankbench.protocols import Engine, PatternGenerator, TextGenerator, TokenScorer
-from rerankbench.rankers.listwise import ListwiseOptions, ListwiseRanker
+from rerankbench.rankers.listwise import ListwiseOptions, ListwiseRanker, forced_answer
 from rerankbench.records import Call, CandidateList, Chat, Defect, DefectKind, Ranked, Ranking
 
 PASSAGE = re.compile(r"^\[(\d+)\] ?(\S*)", re.MULTILINE)
@@ -385,3 +385,51 @@ def test_the_work_is_estimated_by_windows() -> None:
     assert (work.prompts, work.words, work.new_tokens) == (9, 9 * (20 + 4), 9 * 128)
     letters = ListwiseOptions(decoding="first-token", prompt="first-mistral")
     assert ListwiseRanker.workload(letters, [candidates("1", documents(100))]).new_tokens == 9
+
+
+# ---- answers that are forced ----
+
+
+def test_forced_answers_are_whole_permutations_that_move_documents_and_need_no_repair() -> None:
+    engine = Forced()
+    (ranked,) = ranker(engine, decoding="forced", window=20, step=10).rank([candidates("1", documents(35))])
+    assert [sorted(map(int, re.findall(r"\d+", told))) for (told,) in engine.told] == [
+        list(range(1, 21)),
+        list(range(1, 21)),
+        list(range(1, 16)),
+    ]
+    assert [c.phase for c in ranked.calls] == ["window 16-35", "window 6-25", "window 1-15"]
+    assert ranked.defects == ()
+    assert engine.max_new_tokens == {128}
+    # By the rule of sliding windows, from the answers alone.
+    order = list(range(35))
+    for (start, end), (told,) in zip([(15, 35), (5, 25), (0, 15)], engine.told, strict=True):
+        order[start:end] = [order[start + int(n) - 1] for n in re.findall(r"\d+", told)]
+    assert ranked.ranking.doc_ids == tuple(f"d{p}" for p in order)
+    assert order != sorted(order)
+
+
+def test_what_a_query_is_forced_to_depends_on_seed_query_and_window_alone() -> None:
+    def told(seed: int, *queries: str) -> dict[str, str]:
+        engine = Forced()
+        made = ranker(engine, decoding="forced", window=5, step=5, seed=seed).rank([candidates(q, documents(10)) for q in queries])
+        return {f"{q} {call.phase}": call.text for q, ranked in zip(queries, made, strict=True) for call in ranked.calls}
+
+    both = told(0, "a", "b")
+    assert both == told(0, "b") | told(0, "a")
+    assert len(set(both.values())) == 4
+    assert not set(both.values()) & set(told(1, "a", "b").values())
+
+
+@given(size=st.integers(1, 60), seed=st.text())
+def test_a_forced_answer_is_a_permutation_in_the_form_of_the_prompt(size: int, seed: str) -> None:
+    answer = forced_answer(size, seed)
+    assert re.fullmatch(r"\[\d+\]( > \[\d+\])*", answer)
+    assert sorted(map(int, re.findall(r"\d+", answer))) == list(range(1, size + 1))
+
+
+def test_answers_are_forced_on_engines_alone_that_can_and_never_behind_a_beginning_of_the_prompts_own() -> None:
+    with pytest.raises(ConfigError, match="'listwise' needs an engine that is a AnswerForcer, got Writer"):
+        ranker(Writer(forwards), decoding="forced")
+    with pytest.raises(ConfigError, match="reads numbers"):
+        ranker(Forced(), decoding="forced", prompt="first-mistral")

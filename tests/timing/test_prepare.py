@@ -14,7 +14,7 @@ from rerankbench.errors import ConfigError
 from rerankbench.measures.latency import percentile, query_times
 from rerankbench.protocols import Floats
 from rerankbench.records import CandidateList, Document, Query, Ranked, Ranking
-from rerankbench.timing import prepared, queries_at_once
+from rerankbench.timing import forget_prefixes, prepared, queries_at_once
 
 
 class Hand:
@@ -192,6 +192,23 @@ def test_documents_can_be_at_hand_of_rankers_alone_that_encode_them() -> None:
     clock = Clock(hand)
     with pytest.raises(ConfigError, match="'slow' encodes no documents apart from its prompts"):
         prepared(Slow(hand, clock), None, clock, _lists(1), timing="documents-warm", warmup=0)
+
+
+class Forgetful(Recorder):
+    """Counts how often it was told to forget."""
+
+    forgot = 0
+
+    def forget_prefixes(self) -> None:
+        self.forgot += 1
+
+
+def test_an_engine_that_keeps_prefixes_is_told_to_forget_them_and_any_other_is_left_alone() -> None:
+    inner = Forgetful()
+    assert forget_prefixes(CachedEngine(inner, max_bytes=0))
+    assert inner.forgot == 1
+    assert not forget_prefixes(CachedEngine(Recorder(), max_bytes=0))
+    assert not forget_prefixes(None)
 
 
 def test_each_timing_says_how_many_queries_it_hands_over() -> None:

@@ -18,6 +18,7 @@ from rerankbench.cli import (
     explain,
     latency,
     load,
+    limits,
     measure,
     report,
     reproduce,
@@ -56,6 +57,7 @@ app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.command("latency")(latency.latency)
 app.command("load")(load.load)
+app.command("limits")(limits.limits)
 app.command("measure")(measure.measure)
 app.command("compare")(compare.compare)
 app.command("reproduction")(reproduction.reproduction)

@@ -98,7 +98,9 @@ def calls_as_bytes(calls: Iterable[Call]) -> list[bytes]:
 
 
 def _call_as_bytes(call: Call) -> bytes:
-    numbers = orjson.dumps([call.prompt_tokens, call.completion_tokens, call.seconds, call.batch_size, call.finish])
+    # The last one only where it is known: what was kept before there was one is read alike, and answers still.
+    told = [call.first_token_s] if call.first_token_s else []
+    numbers = orjson.dumps([call.prompt_tokens, call.completion_tokens, call.seconds, call.batch_size, call.finish, *told])
     return b"%b\n%b" % (numbers, call.text.encode("utf-8", "surrogatepass"))
 
 
@@ -110,6 +112,6 @@ def call(value: bytes, *, fresh: bool) -> Call:
             waited for it now, and how long it took once, in other company or on another machine, is no latency of this run.
     """
     head, _, text = value.partition(b"\n")
-    prompt_tokens, completion_tokens, seconds, batch_size, finish = orjson.loads(head)
+    prompt_tokens, completion_tokens, seconds, batch_size, finish, *told = orjson.loads(head)
     made = Call(prompt_tokens, completion_tokens, seconds, batch_size, text.decode("utf-8", "surrogatepass"), finish=finish)
-    return made if fresh else replace(made, seconds=0.0, batch_size=1)
+    return replace(made, first_token_s=sum(told)) if fresh else replace(made, seconds=0.0, batch_size=1)

@@ -21,6 +21,8 @@ _CAPABILITIES = (
     ("embed",),
     ("generate",),
     ("generate_pattern",),
+    ("generate_forced",),  # never kept: it is asked for its time
+    ("forget_prefixes",),
     ("label_scores",),
     ("score_pairs", "pair_tokens"),
     ("generate_fused",),

@@ -122,6 +122,21 @@ class HfTokens:
             raise EngineError(f"An empty prompt cannot be continued: number {empty + 1} has not a single token.")
         return ids
 
+    def answer_ids(self, answers: Sequence[str], max_tokens: int) -> list[Ids]:
+        """Token ids of answers as a model would write them, without the end token that comes behind.
+
+        Raises:
+            EngineError: an answer with its end token has more than `max_tokens` tokens.
+        """
+        ids = self.encode(answers, special=False)
+        longest = max(map(len, ids), default=0) + 1
+        if longest > max_tokens:
+            raise EngineError(
+                f"An answer that is forced has {longest} tokens with its end, more than the {max_tokens} that an answer may have.",
+                hint="Raise the ranker's max_new_tokens, or show fewer documents at a time.",
+            )
+        return ids
+
     def check_lengths(self, counts: Sequence[int], max_tokens: int | None = None) -> None:
         """
         Raises:

@@ -24,7 +24,7 @@ from rerankbench.engines.encoder_decoder import fused_inputs
 from rerankbench.engines.hf_tokens import HfTokens, ReadsTokens, load_tokenizer
 from rerankbench.engines.pairs import PairCut, PairTokens
 from rerankbench.engines.transformers_batches import gather, plan_batches
-from rerankbench.engines.transformers_decoding import answers, decode_greedily
+from rerankbench.engines.transformers_decoding import Limits, answers, decode_greedily
 from rerankbench.engines.transformers_forward import Forward, Pooling
 from rerankbench.engines.transformers_models import PACKABLE, Task, can_pack, choose_device, kind_of, positions_of
 from rerankbench.errors import EngineError
@@ -181,19 +181,7 @@ class LocalModel(ReadsTokens):
             OverLengthError: a decoder's prompt and its answer may exceed `self.max_tokens` together, or an encoder-decoder's prompt
                 alone does; nothing was generated.
         """
-        ids = self.tokens.prompt_ids(prompts)
-        behind = max_tokens if self._kind == "decoder" else 0
-        self.tokens.check_lengths([len(i) for i in ids], self.tokens.max_tokens - behind)
-        model, tokenizer = self._model("generate"), self.tokens.tokenizer
-
-        def work(positions: list[int]) -> list[Call]:
-            inputs = self._forward.rectangle([ids[p] for p in positions])
-            # What comes back begins with the prompt, or with the decoder's start token.
-            skipped = inputs["input_ids"].shape[1] if behind else 1
-            counts = [len(ids[p]) for p in positions]
-            return answers(model, tokenizer, inputs, skipped=skipped, prompt_tokens=counts, max_tokens=max_tokens, stop=stop)
-
-        return self._calls([len(i) + max_tokens for i in ids], work)
+        return self._written(prompts, Limits(max_tokens, tuple(stop)))
 
     def generate_fused(self, groups: Sequence[Sequence[str]], *, max_tokens: int) -> list[Call]:
         """
@@ -213,9 +201,28 @@ class LocalModel(ReadsTokens):
         def work(positions: list[int]) -> list[Call]:
             inputs = fused_inputs(model, self._forward, [ids[p] for p in positions], self.options.batch_tokens)
             counts = [lengths[p] for p in positions]
-            return answers(model, tokenizer, inputs, skipped=1, prompt_tokens=counts, max_tokens=max_tokens)
+            return answers(model, tokenizer, inputs, Limits(max_tokens), skipped=1, prompt_tokens=counts, synchronise=self.synchronise)
 
         return self._calls([n + max_tokens for n in lengths], work)
+
+    def _written(self, prompts: Sequence[Prompt], limits: Limits, forced: Sequence[Sequence[int]] = ()) -> list[Call]:
+        """
+        Args:
+            forced: Token ids that each prompt is to be answered with; empty: as the model likes.
+        """
+        ids = self.tokens.prompt_ids(prompts)
+        behind = limits.max_tokens if self._kind == "decoder" else 0
+        self.tokens.check_lengths([len(i) for i in ids], self.tokens.max_tokens - behind)
+        model, tokenizer = self._model("generate"), self.tokens.tokenizer
+
+        def work(positions: list[int]) -> list[Call]:
+            inputs = self._forward.rectangle([ids[p] for p in positions])
+            # What comes back begins with the prompt, or with the decoder's start token.
+            skipped = inputs["input_ids"].shape[1] if behind else 1
+            told: Any = {"prompt_tokens": [len(ids[p]) for p in positions], "forced": [forced[p] for p in positions] if forced else ()}
+            return answers(model, tokenizer, inputs, limits, skipped=skipped, synchronise=self.synchronise, **told)
+
+        return self._calls([len(i) + limits.max_tokens for i in ids], work)
 
     def _in_batches(self, lengths: Sequence[int], work: Callable[[list[int]], torch.Tensor], *, into: NDArray[Any], pack: bool) -> None:
         """Work through inputs in batches and write the results into their rows. The host waits for the device once, at the end.

@@ -1,7 +1,8 @@
 """Models behind a server of OpenAI's protocol: OpenAI's own, or any other such as ``vllm serve``.
 
 Chats go to ``chat/completions``, raw prompts to ``completions``, texts to ``embeddings``. The server tokenises and renders chats, so
-this engine cannot say how long an input is before it is read, and whatever is too long is the server's to refuse.
+this engine cannot say how long an input is before it is read, and whatever is too long is the server's to refuse. Answers are not
+streamed, so that none tells when its first token was there.
 """
 
 from __future__ import annotations

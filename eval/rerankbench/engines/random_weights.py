@@ -8,6 +8,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -16,9 +18,11 @@ import orjson
 
 from rerankbench.engines import vllm_process, weights
 from rerankbench.engines.local_model import EXTRA, LocalModel, TransformersSettings
+from rerankbench.engines.transformers_decoding import Limits, end_ids
 from rerankbench.engines.transformers_models import Task, auto_class
 from rerankbench.engines.vllm_offline import VllmEngine, VllmSettings
-from rerankbench.errors import MissingWeights, nearest
+from rerankbench.errors import EngineError, MissingWeights, nearest
+from rerankbench.records import Call, Prompt
 
 CAVEAT = "random weights: a measurement of speed, never of quality"
 _SHIPPED = Path(__file__).parent / "shapes"
@@ -59,6 +63,20 @@ class RandomTransformersEngine(LocalModel):
     def provenance(cls, options: RandomTransformersOptions) -> dict[str, str]:
         weights.require(cls.name, EXTRA, "torch", "transformers")
         return _provenance(options.shape, options.tokenizer, options.seed)
+
+    def generate_forced(self, prompts: Sequence[Prompt], answers: Sequence[str], *, max_tokens: int) -> list[Call]:
+        """Greedy answers, but that at every step, once its logits are there, the next token of the given answer is put first.
+
+        Raises:
+            OverLengthError: as for `generate`.
+            EngineError: an answer is longer than `max_tokens`, or could not be forced, because logits are no numbers.
+        """
+        ids = self.tokens.answer_ids(answers, max_tokens)
+        end = min(end_ids(self._model("generate").generation_config.eos_token_id), default=None)
+        if end is None:
+            raise EngineError(f"Shape {self._model_name!r} and its tokenizer name no end token, so that no answer can be ended.")
+        calls = self._written(prompts, Limits(max_tokens), [[*i.tolist(), end] for i in ids])
+        return _all_forced(calls, answers, [len(i) + 1 for i in ids])
 
     def _load(self, task: Task) -> Any:
         """Drawn on the device, in the type that is asked for: an 8B model in bfloat16 never takes more than its 16 GB."""
@@ -108,6 +126,19 @@ class RandomVllmEngine(VllmEngine):
     def _asked(self) -> RandomVllmOptions:
         return cast(RandomVllmOptions, self.options)
 
+    def generate_forced(self, prompts: Sequence[Prompt], answers: Sequence[str], *, max_tokens: int) -> list[Call]:
+        """Greedy answers that end at no end token, each of as many tokens as the given answer and its end have; then the text is replaced.
+
+        So the tokens that a step reads are those that the drawn weights chose before, which costs what reading the given ones would.
+
+        Raises:
+            OverLengthError: as for `generate`.
+            EngineError: an answer is longer than `max_tokens`.
+        """
+        counts = [len(i) + 1 for i in self.tokens.answer_ids(answers, max_tokens)]
+        params = [self._greedy(n, ignore_eos=True, detokenize=False) for n in counts]
+        return _all_forced(self._answers(prompts, max_tokens, params), answers, counts)
+
     def _find_folder(self) -> Path:
         """A folder with the shape and the tokenizer, as vLLM wants them, for as long as the engine lives."""
         folder = Path(tempfile.mkdtemp(prefix="rerankbench-shape-"))
@@ -140,6 +171,21 @@ def shape_file(shape: str) -> Path:
             hint="A shape of your own is a config.json, or a folder with one.",
         )
     return file
+
+
+def _all_forced(calls: Sequence[Call], answers: Sequence[str], counts: Sequence[int]) -> list[Call]:
+    """The calls as those of a model that wrote these answers and ended them.
+
+    Raises:
+        EngineError: one has not as many tokens.
+    """
+    wrong = next((p for p, (call, count) in enumerate(zip(calls, counts, strict=True)) if call.completion_tokens != count), None)
+    if wrong is not None:
+        raise EngineError(
+            f"Answer {wrong + 1} of {len(calls)} was to be forced to {counts[wrong]} tokens and has {calls[wrong].completion_tokens}.",
+            hint="Logits that are no numbers cannot be forced: set dtype to bfloat16 or float32.",
+        )
+    return [replace(call, text=answer, finish="stop") for call, answer in zip(calls, answers, strict=True)]
 
 
 def _provenance(shape: str, tokenizer: str, seed: int) -> dict[str, str]:

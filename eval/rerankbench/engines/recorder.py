@@ -49,6 +49,9 @@ class Recorder:
     def generate_pattern(self, prompts: Sequence[Prompt], *, max_tokens: int, patterns: Sequence[str]) -> list[Call]:  # noqa: ARG002 the contract
         return self.generate(prompts, max_tokens=max_tokens)
 
+    def generate_forced(self, prompts: Sequence[Prompt], answers: Sequence[str], *, max_tokens: int) -> list[Call]:  # noqa: ARG002 the contract
+        return self.generate(prompts, max_tokens=max_tokens)
+
     def label_scores(self, prompts: Sequence[Prompt], labels: Sequence[str], *, kind: ScoreKind = "logprob") -> Doubles:  # noqa: ARG002 the contract
         self.asked.append(("score", list(prompts)))
         return np.zeros((len(prompts), len(labels)))

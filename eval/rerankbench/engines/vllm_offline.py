@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -132,6 +133,14 @@ class VllmEngine(ReadsTokens):
         del llm  # it holds weights and cache
         vllm_process.collect()
 
+    def forget_prefixes(self) -> None:
+        """
+        Raises:
+            EngineError: vLLM keeps some of them.
+        """
+        if self._loaded is not None and self.options.prefix_caching and not self._loaded[1].reset_prefix_cache():
+            raise EngineError(f"vLLM did not forget what it had read with model {self._model_name!r}: inputs are at work still.")
+
     def embed(self, texts: Sequence[str]) -> Floats:
         """The last token's state. A text without a single token gets the zero vector.
 
@@ -183,7 +192,7 @@ class VllmEngine(ReadsTokens):
         if not labels:
             return scores
         params = self._greedy(1, logprob_token_ids=distinct, detokenize=False)
-        outputs, _ = self._continued(("logits",) if kind == "logit" else ("generate",), ids, params)
+        outputs, *_ = self._continued(("logits",) if kind == "logit" else ("generate",), ids, params)
         for row, output in enumerate(outputs):
             found = output.outputs[0].logprobs[0]
             scores[row] = [found[i].logprob for i in label_ids]
@@ -211,8 +220,9 @@ class VllmEngine(ReadsTokens):
         ids = self.tokens.prompt_ids(prompts)
         self.tokens.check_lengths([len(i) for i in ids], self.tokens.max_tokens - max_tokens)
         # Whichever of the two is there: what they tell of tokens differs, not what they answer.
-        outputs, seconds = self._continued(("generate", "logits"), ids, params)
-        return [self._call(len(i), output.outputs[0], seconds, len(ids), stop) for i, output in zip(ids, outputs, strict=True)]
+        outputs, began, seconds = self._continued(("generate", "logits"), ids, params)
+        calls = [self._call(len(i), output.outputs[0], seconds, len(ids), stop) for i, output in zip(ids, outputs, strict=True)]
+        return [replace(call, first_token_s=_first_token_s(output, began)) for call, output in zip(calls, outputs, strict=True)]
 
     def _call(self, prompt_tokens: int, answer: Any, seconds: float, batch_size: int, stop: Sequence[str]) -> Call:
         """
@@ -232,14 +242,17 @@ class VllmEngine(ReadsTokens):
         """Sampling parameters that a checkpoint's own recommendations do not touch: vLLM reads those where none are given."""
         return vllm_process.part().SamplingParams(temperature=0.0, max_tokens=max_tokens, **more)
 
-    def _continued(self, tasks: Sequence[Task], ids: Sequence[Ids], params: Any) -> tuple[list[Any], float]:
-        """What a generating model gives for each prompt, same order, and the seconds that it took without its start."""
+    def _continued(self, tasks: Sequence[Task], ids: Sequence[Ids], params: Any) -> tuple[list[Any], float, float]:
+        """What a generating model gives for each prompt, same order; when it began by `time.monotonic`, and the seconds from then on.
+
+        The start of vLLM is not in them.
+        """
         if not ids:
-            return [], 0.0
-        llm, start = self._llm(*tasks), time.perf_counter()
+            return [], 0.0, 0.0
+        llm, began = self._llm(*tasks), time.monotonic()
         with self._working():
             outputs = list(llm.generate(_as_prompts(ids), params, use_tqdm=False))
-        return outputs, time.perf_counter() - start
+        return outputs, began, time.monotonic() - began
 
     def _pooled(self, task: Task, ids: Sequence[Ids], params: Sequence[Any] | None = None) -> list[Floats]:
         """What a pooling model gives for each input, same order, float32."""
@@ -307,7 +320,8 @@ class VllmEngine(ReadsTokens):
             return {"runner": "pooling", "convert": "embed", "pooler_config": pooler}
         if task == "pairs":
             return {"runner": "pooling"}
-        return {"runner": "generate", "logprobs_mode": "raw_logits" if task == "logits" else "raw_logprobs"}
+        # Statistics: with them every answer tells when its first token was there.
+        return {"runner": "generate", "logprobs_mode": "raw_logits" if task == "logits" else "raw_logprobs", "disable_log_stats": False}
 
     def _default_batch_tokens(self, task: Task) -> int | None:
         """On a CPU half of what vLLM takes for offline answers: sliding windows over DL19 then took 2.9 s a query in place of 3.8."""
@@ -365,3 +379,9 @@ class VllmEngine(ReadsTokens):
 
 def _as_prompts(ids: Sequence[Ids]) -> list[dict[str, list[int]]]:
     return [{"prompt_token_ids": i.tolist()} for i in ids]
+
+
+def _first_token_s(output: Any, began: float) -> float:
+    """Seconds from `began` until the answer's first token; 0 where this vLLM does not say. Its core stamps tokens by `time.monotonic`."""
+    there = getattr(output.metrics, "first_token_ts", 0.0)
+    return max(0.0, there - began) if there else 0.0

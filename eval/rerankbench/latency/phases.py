@@ -20,8 +20,12 @@ PERCENTILES = {"p50-s": 50.0, "p90-s": 90.0, "p99-s": 99.0}
 CONTEXT = (
     "seconds a query by phase, one query at a time; a phase that comes several times in a query is its sum",
     "mean with its 95 % interval (percentile bootstrap over queries), then what so many per cent of the queries do not exceed",
-    "calls: single calls to the engine, within the phases above them; reading a prompt and decoding its answer are not told apart",
 )
+GENERATE = "generate"
+"""The span in which answers are written."""
+READING, WRITING = f"{GENERATE}: reading the prompts", f"{GENERATE}: writing the answers"
+TOLD = "generate: reading the prompts lasts from the start of a call to the engine until its first token; writing is the rest of it"
+UNTOLD = "reading a prompt and decoding its answer are not told apart where the engine does not say when an answer's first token was there"
 
 
 def phases_table(experiment: Experiment, timed: Sequence[Timed]) -> Table:
@@ -34,7 +38,13 @@ def phases_table(experiment: Experiment, timed: Sequence[Timed]) -> Table:
         for name in ("mean-s", *PERCENTILES)
     )
     groups = [Group(_title(t, timed, experiment), tuple(_rows(t))) for t in measured]
-    return Table(f"{experiment.name}-phases", f"{experiment.file.title}: by phase", columns, tuple(groups), context=CONTEXT)
+    return Table(
+        f"{experiment.name}-phases",
+        f"{experiment.file.title}: by phase",
+        columns,
+        tuple(groups),
+        context=(*CONTEXT, *_about_calls(measured)),
+    )
 
 
 def phases_of(times: Sequence[QueryTime]) -> dict[str, list[float]]:
@@ -42,6 +52,21 @@ def phases_of(times: Sequence[QueryTime]) -> dict[str, list[float]]:
     names = dict.fromkeys(phase for time in times for phase in time.phases)
     phases = {name: [time.phases.get(name, 0.0) for time in times] for name in names}
     return {**phases, REST: [time.overall - math.fsum(time.phases.values()) for time in times]}
+
+
+def reading_and_writing(timed: Timed) -> dict[str, list[float]]:
+    """The two parts of `GENERATE`: row → its seconds of each query; empty where a call does not tell when its first token was there.
+
+    Calls of several prompts at once do not tell either: their prompts are read and their answers written at the same time.
+    """
+    phases = {phase for time in timed.times for phase in time.phases}
+    calls = [[call for call in ranked.calls if call.phase not in phases] for ranked in timed.ranked]
+    told = [call.first_token_s > 0 and call.batch_size == 1 for of in calls for call in of]
+    if GENERATE not in phases or not told or not all(told):
+        return {}
+    reading = [math.fsum(call.first_token_s for call in of) for of in calls]
+    generating = [time.phases.get(GENERATE, 0.0) for time in timed.times]
+    return {READING: reading, WRITING: [whole - read for whole, read in zip(generating, reading, strict=True)]}
 
 
 def calls_of(timed: Timed) -> Mapping[str, list[float]]:
@@ -52,12 +77,26 @@ def calls_of(timed: Timed) -> Mapping[str, list[float]]:
     return {name: [math.fsum(c.seconds for c in calls if c.phase == name) for calls in alone] for name in names}
 
 
+def _about_calls(measured: Sequence[Timed]) -> Iterator[str]:
+    """Of runs that generate."""
+    told = [bool(reading_and_writing(t)) for t in measured if any(GENERATE in time.phases for time in t.times)]
+    if any(calls_of(t) for t in measured):
+        yield "calls: single calls to the engine, within the phases above them"
+    if any(told):
+        yield TOLD
+    if not all(told):
+        yield UNTOLD
+
+
 def _title(timed: Timed, among: Sequence[Timed], experiment: Experiment) -> str:
     return ", ".join(filter(None, [timed.name, heading(timed, among, experiment)]))
 
 
 def _rows(timed: Timed) -> Iterator[Row]:
-    rows = {**phases_of(timed.times), WHOLE: [time.overall for time in timed.times]}
+    rows: dict[str, list[float]] = {}
+    for phase, seconds in phases_of(timed.times).items():
+        rows |= {phase: seconds, **(reading_and_writing(timed) if phase == GENERATE else {})}
+    rows[WHOLE] = [time.overall for time in timed.times]
     rows |= {f"call: {name}": seconds for name, seconds in calls_of(timed).items()}
     for phase, seconds in rows.items():
         variant = ", ".join(filter(None, [timed.cell.variant, phase]))

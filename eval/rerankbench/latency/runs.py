@@ -146,8 +146,12 @@ def _flaws(manifest: Mapping[str, Any], warmup: int) -> Iterator[str]:
     before = manifest["queries_before_last_start"]
     if before:
         yield f"stopped after {before} of {manifest['queries']} queries and continued: the model was loaded twice"
-    if warmup and (manifest["system"]["engine"] or {}).get("prefix_caching"):
+    if warmup and _caches_prefixes(manifest) and not manifest.get("prefixes_forgotten"):
         yield f"prefix caching: the engine had read the {warmup} queries of the warm-up before it was timed on them"
+
+
+def _caches_prefixes(manifest: Mapping[str, Any]) -> bool:
+    return bool((manifest["system"]["engine"] or {}).get("prefix_caching"))
 
 
 def _answers(manifest: Mapping[str, Any], *sources: str) -> tuple[int, int]:
@@ -163,7 +167,8 @@ def setting(manifest: Mapping[str, Any], hardware: str) -> str:
     said += [f"shape {Path(engine['shape']).name}"] if "shape" in engine else []
     said += [f"dtype {engine['dtype']}"] if "dtype" in engine else []
     said += [f"at most {engine['max_tokens']:,} tokens"] if "max_tokens" in engine else []
-    said += ["prefix caching"] if engine.get("prefix_caching") else []
+    if _caches_prefixes(manifest):
+        said.append("prefix caching" + (", forgotten before every batch of queries" if manifest.get("prefixes_forgotten") else ""))
     return f"{', '.join(said)}; on {hardware}"
 
 

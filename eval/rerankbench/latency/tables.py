@@ -11,6 +11,8 @@ from rerankbench.config import Experiment
 from rerankbench.errors import ConfigError
 from rerankbench.experiment import Result
 from rerankbench.latency.costs import costs_table
+from rerankbench.latency.limits import limits_table
+from rerankbench.latency.peaks import DevicePeaks
 from rerankbench.latency.phases import phases_of, phases_table
 from rerankbench.latency.ratios import ratios, short
 from rerankbench.latency.runs import PAPER_SETTING, Timed, heading, timed_run
@@ -26,6 +28,8 @@ from rerankbench.tables import title_of
 
 PERCENTILES = {"overall-p50-s": 50.0, "overall-p90-s": 90.0, "overall-p99-s": 99.0}
 """Columns beside the paper's quantities where the table is not the paper's: what so many per cent of the queries do not exceed."""
+LIMITS = "limits"
+"""The table whose gaps are no gaps of the experiment: what cannot be counted was measured all the same."""
 NO_DOCUMENTS = "it encodes no document apart from its prompts"
 LABELS = {
     "encode-documents-s": "encoding documents",
@@ -37,8 +41,11 @@ LABELS = {
 }
 
 
-def latency_tables(experiment: Experiment, results: Sequence[Result], runs: Path) -> dict[str, Table]:
+def latency_tables(experiment: Experiment, results: Sequence[Result], runs: Path, peaks: DevicePeaks | None = None) -> dict[str, Table]:
     """Every table by the name of its files, the main one (``table``) first.
+
+    Args:
+        peaks: What the devices reach; without them there is no table of limits.
 
     Raises:
         ConfigError: the paper's table shows no seconds, or the experiment ranks more than one kind of candidate lists for it.
@@ -51,6 +58,7 @@ def latency_tables(experiment: Experiment, results: Sequence[Result], runs: Path
     made: dict[str, Table] = {} if at_once and not alone else {"table": _seconds_table(experiment, alone)}
     if any(t.times for t in alone):
         made |= {"phases": phases_table(experiment, alone), "costs": costs_table(experiment, alone)}
+        made |= {} if peaks is None else {LIMITS: limits_table(experiment, alone, peaks)}
     if at_once:
         made["throughput" if alone else "table"] = throughput_table(experiment, at_once)
     caveats = tuple(synthetic_caveats(experiment))

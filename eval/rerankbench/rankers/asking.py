@@ -15,7 +15,17 @@ import numpy as np
 from rerankbench import prompts
 from rerankbench.cutting import cut_before_end
 from rerankbench.errors import ConfigError, EngineError, OverLengthError
-from rerankbench.protocols import Doubles, FusionGenerator, Parts, PatternGenerator, ScoreKind, TextGenerator, Tokens, TokenScorer
+from rerankbench.protocols import (
+    AnswerForcer,
+    Doubles,
+    FusionGenerator,
+    Parts,
+    PatternGenerator,
+    ScoreKind,
+    TextGenerator,
+    Tokens,
+    TokenScorer,
+)
 from rerankbench.rankers.inputs import Fitter, Input, text_renderer
 from rerankbench.rankers.texts import TextLimits, value_for
 from rerankbench.records import Call, Defect, DefectKind, Prompt, Query
@@ -107,6 +117,16 @@ class Asker:
         sent = [i.prompt for i in inputs]
         with self._span("generate", questions):
             calls = self._calls(sent, stop, patterns)
+        return self._answered(questions, inputs, calls)
+
+    def force(self, questions: Sequence[Question], answers: Sequence[str]) -> list[Answered]:
+        """Have these answers written, one a question, for the time that it takes. Raises: as `generate`."""
+        inputs = self._inputs(questions)
+        sent = [i.prompt for i in inputs]
+        if not isinstance(self._engine, AnswerForcer):
+            raise lacking(self._ranker, self._engine, AnswerForcer)
+        with self._span("generate", questions):
+            calls = self._engine.generate_forced(sent, answers, max_tokens=self._room)
         return self._answered(questions, inputs, calls)
 
     def fuse(self, questions: Sequence[Question], *, max_tokens: int) -> list[Answered]:

@@ -1,7 +1,8 @@
 """Listwise reranking over sliding windows: a language model puts each window in order.
 
 RankGPT, RankQwen3, RankVicuna and RankZephyr write the order; Rearank and ReasonRank reason before they write it; FirstMistral
-never writes it: the order is that of the scores of the first identifier.
+never writes it: the order is that of the scores of the first identifier. Where speed alone is measured, on weights that are drawn, the
+answers are drawn too, and as long as real ones.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pydantic import Field, model_validator
 
 from rerankbench import prompts
 from rerankbench.errors import ConfigError
-from rerankbench.protocols import Parts, PatternGenerator, TextGenerator, TokenScorer, Workload
+from rerankbench.protocols import AnswerForcer, Parts, PatternGenerator, TextGenerator, TokenScorer, Workload
 from rerankbench.rankers.asking import Answered, Question
 from rerankbench.rankers.permutation import parse_permutation, tagged_answer
 from rerankbench.rankers.stepwise import ListProgram, OneList, PromptOptions, StepwiseRanker, numbers, refusal
@@ -24,7 +25,7 @@ from rerankbench.rankers.texts import largest, words_read
 from rerankbench.rankers.windows import check, windows
 from rerankbench.records import CandidateList, Defect, DefectKind, Ranking
 
-CAPABILITY = {"generate": TextGenerator, "pattern": PatternGenerator, "first-token": TokenScorer}
+CAPABILITY = {"generate": TextGenerator, "pattern": PatternGenerator, "first-token": TokenScorer, "forced": AnswerForcer}
 
 
 class ListwiseOptions(PromptOptions):
@@ -35,11 +36,12 @@ class ListwiseOptions(PromptOptions):
         window, step: Documents a call, and how far the next window is moved towards the front.
         passes: How often the windows run over the whole list.
         initial_order: The order in which the first pass meets the list.
-        seed: Of the random initial order; each query draws its own, whatever else is in the batch.
+        seed: Of the random initial order and of forced answers; each query draws its own, whatever else is in the batch.
         max_new_tokens: Of an answer. 20 identifiers take about 90 tokens of Qwen3; reasoning takes thousands.
         decoding: How the order is had. ``generate``: written freely; ``pattern``: written, held to as many valid identifiers as there are
             documents (one may still come twice); ``first-token``: by falling score of each document's identifier as the next token, for
-            prompts that begin the answer.
+            prompts that begin the answer; ``forced``: every answer is a permutation of its window that is drawn, and the engine is made to
+            decode just that, for measurements of speed on weights that are drawn (`forced_answer`).
         answer: Where a written order stands: in the whole output (``plain``), or in the ``<answer>`` behind the reasoning (``tagged``).
     """
 
@@ -50,7 +52,7 @@ class ListwiseOptions(PromptOptions):
     initial_order: Literal["initial", "reverse", "random"] = "initial"
     seed: int = 0
     max_new_tokens: int = Field(default=128, ge=1)
-    decoding: Literal["generate", "pattern", "first-token"] = "generate"
+    decoding: Literal["generate", "pattern", "first-token", "forced"] = "generate"
     answer: Literal["plain", "tagged"] = "plain"
 
     @model_validator(mode="after")
@@ -83,8 +85,8 @@ class ListwiseRanker(StepwiseRanker):
                 f"decoding {options.decoding!r} reads numbers, but prompt {prompt.name!r} names documents by {prompt.file.identifiers}.",
                 hint="Set decoding to first-token, or name a prompt with digits.",
             )
-        if options.decoding == "pattern" and prompt.file.answer:
-            raise ConfigError(f"decoding 'pattern' writes the whole answer, but prompt {prompt.name!r} begins it already.")
+        if options.decoding in {"pattern", "forced"} and prompt.file.answer:
+            raise ConfigError(f"decoding {options.decoding!r} writes the whole answer, but prompt {prompt.name!r} begins it already.")
         self._labels = prompt.identifiers(options.window) if options.decoding == "first-token" else ()
 
     @classmethod
@@ -124,6 +126,9 @@ class ListwiseRanker(StepwiseRanker):
             return self._asker.score(questions, self._labels)
         if self._options.decoding == "pattern":
             return self._asker.generate(questions, patterns=[order_pattern(len(q.documents)) for q in questions])
+        if self._options.decoding == "forced":
+            seed = self._options.seed
+            return self._asker.force(questions, [forced_answer(len(q.documents), f"{seed} {q.query.id} {q.phase}") for q in questions])
         return self._asker.generate(questions)
 
     def _order(self, one: OneList, answered: Answered, size: int) -> tuple[list[int], tuple[Defect, ...]]:
@@ -169,6 +174,13 @@ def order_pattern(size: int) -> str:
     """A regular expression for ``[2] > [1] > …``, as many identifiers from 1 to `size` as there are documents."""
     identifier = rf"\[({'|'.join(map(str, range(1, size + 1)))})\]"
     return f"{identifier}( > {identifier}){{{size - 1}}}"
+
+
+def forced_answer(size: int, seed: str) -> str:
+    """A permutation of 1 to `size`, all alike probable, as a model writes it that does as it is told: ``[2] > [1] > …``."""
+    numbers = list(range(1, size + 1))
+    random.Random(seed).shuffle(numbers)  # noqa: S311 no secret
+    return " > ".join(f"[{number}]" for number in numbers)
 
 
 def order_by_scores(scores: Sequence[float]) -> tuple[list[int], tuple[Defect, ...]]:

@@ -10,7 +10,7 @@ from rerankbench.config import Timing
 from rerankbench.engines.caching import CachedEngine
 from rerankbench.errors import ConfigError
 from rerankbench.measures.latency import WHOLE
-from rerankbench.protocols import EncodesDocuments, Ranker, TextEmbedder
+from rerankbench.protocols import EncodesDocuments, ForgetsPrefixes, Ranker, TextEmbedder
 from rerankbench.records import CandidateList, Span
 
 
@@ -44,6 +44,20 @@ def prepared(
             with clock.span(WHOLE, query_ids=[candidates.query.id for candidates in batch]):
                 ranker.rank(batch)
     return clock.drain()
+
+
+def forget_prefixes(engine: CachedEngine | None) -> bool:
+    """Let the engine forget how earlier inputs began, so that queries share nothing, be it with the warm-up or with one another.
+
+    What the windows of one query share is theirs: it is not forgotten between them.
+
+    Returns:
+        Whether it is an engine that could keep such things; any other has nothing to forget.
+    """
+    if not isinstance(engine, ForgetsPrefixes):
+        return False
+    engine.forget_prefixes()
+    return True
 
 
 def _put_at_hand(ranker: Ranker, engine: CachedEngine | None, lists: Sequence[CandidateList]) -> None:
