@@ -132,7 +132,18 @@ class ScoresChoice(FigureChoice):
     panels: Literal["benchmark", "system"] = "benchmark"
 
 
-Choice = Annotated[SweepChoice | BarsChoice | LatencyChoice | ScoresChoice, Field(discriminator="kind")]
+class TradeoffChoice(FigureChoice):
+    """The first measure over seconds a query, each system once a timing; throughput apart, which is no query's time.
+
+    Attributes:
+        paper: Whether the paper's systems are shown too, in a panel of their own: its nDCG@10 on TREC-COVID over its seconds there.
+    """
+
+    kind: Literal["tradeoff"]
+    paper: bool = True
+
+
+Choice = Annotated[SweepChoice | BarsChoice | LatencyChoice | ScoresChoice | TradeoffChoice, Field(discriminator="kind")]
 
 
 Timing = Literal["cold", "documents-warm", "throughput"]
@@ -252,6 +263,8 @@ class ExperimentFile(Options):
         idle = sorted({"warmup", "passes", "timings", "at_once"} & self.model_fields_set)
         if idle and self.layout != "latency":
             raise ValueError(f"{idle[0]!r} says how queries are timed, which layout 'latency' alone does")
+        if isinstance(self.figure, TradeoffChoice) and self.layout != "latency":
+            raise ValueError("figure 'tradeoff' shows seconds a query, which layout 'latency' alone times")
         if len(set(self.timings)) < len(self.timings):
             raise ValueError("'timings' names one of them twice")
         if len(set(self.at_once)) < len(self.at_once):

@@ -5,6 +5,7 @@ across devices are ratios of systems. Cold queries, queries with documents at ha
 """
 
 from rerankbench.latency.ratios import short
-from rerankbench.latency.tables import latency_table, latency_tables
+from rerankbench.latency.runs import Timed
+from rerankbench.latency.tables import latency_table, latency_tables, timed_rows
 
-__all__ = ["latency_table", "latency_tables", "short"]
+__all__ = ["Timed", "latency_table", "latency_tables", "short", "timed_rows"]

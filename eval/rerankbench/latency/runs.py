@@ -174,7 +174,7 @@ def _setting(manifest: Mapping[str, Any], hardware: str) -> str:
     said = [engine.get("kind", "no engine")]
     said += [f"shape {Path(engine['shape']).name}"] if "shape" in engine else []
     said += [f"dtype {engine['dtype']}"] if "dtype" in engine else []
-    said += [f"at most {engine['max_tokens']:,} tokens"] if "max_tokens" in engine else []
+    said += [f"at most {engine['max_tokens']:,} tokens"] if engine.get("max_tokens") else []
     said += ["prefix caching"] if engine.get("prefix_caching") else []
     return f"{', '.join(said)}; on {hardware}"
 

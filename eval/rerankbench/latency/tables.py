@@ -46,7 +46,7 @@ def latency_tables(experiment: Experiment, results: Sequence[Result], runs: Path
             runs would share a row and are no passes.
         MeasureError: a system of the experiment has no place in the paper's table.
     """
-    timed = rows_of([timed_run(result, experiment, runs) for result in results], experiment)
+    timed = timed_rows(experiment, results, runs)
     alone = [t for t in timed if t.timing != "throughput"]
     at_once = [t for t in timed if t.timing == "throughput"]
     made: dict[str, Table] = {} if at_once and not alone else {"table": _seconds_table(experiment, alone)}
@@ -56,6 +56,11 @@ def latency_tables(experiment: Experiment, results: Sequence[Result], runs: Path
         made["throughput" if alone else "table"] = throughput_table(experiment, at_once, alone)
     caveats = tuple(_synthetic(experiment))
     return {name: replace(of, caveats=(*of.caveats, *caveats)) for name, of in made.items()}
+
+
+def timed_rows(experiment: Experiment, results: Sequence[Result], runs: Path) -> list[Timed]:
+    """What the queries of each row took, the mean of its passes. Raises: ConfigError: several runs would share a row and are no passes."""
+    return rows_of([timed_run(result, experiment, runs) for result in results], experiment)
 
 
 def _synthetic(experiment: Experiment) -> Iterator[str]:

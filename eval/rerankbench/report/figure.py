@@ -13,6 +13,7 @@ from rerankbench.report.score_figure import plot_scores
 from rerankbench.report.stage_figure import plot_stages
 from rerankbench.report.style import save, styled
 from rerankbench.report.sweep_figure import plot_sweep
+from rerankbench.report.tradeoff_figure import plot_tradeoff
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
@@ -23,6 +24,7 @@ PLOTS: Mapping[Kind, Callable[[Figure], Drawn]] = {
     "latency": plot_latency,
     "scores": plot_scores,
     "stages": plot_stages,
+    "tradeoff": plot_tradeoff,
 }
 
 
