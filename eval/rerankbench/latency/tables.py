@@ -18,6 +18,7 @@ from rerankbench.latency.runs import PAPER_SETTING, Timed, heading, timed_run
 from rerankbench.latency.throughput import throughput_table
 from rerankbench.measures.interval import bootstrap_interval
 from rerankbench.measures.latency import OVERALL, QUANTITIES, percentile
+from rerankbench.plan import counted
 from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import mean
 from rerankbench.report.build import paper_table
@@ -156,7 +157,7 @@ def _context(timed: Sequence[Timed], experiment: Experiment) -> Iterator[str]:
 def _warm_up(timed: Sequence[Timed], experiment: Experiment) -> str:
     if not all(t.warmed_up for t in timed if t.times):
         return "no warm-up: the first query counts like any other"
-    return f"warm-up is left out: {experiment.file.warmup} queries, ranked before the clock counted, after every start"
+    return f"warm-up is left out: {counted(experiment.file.warmup)}, ranked before the clock counted, after every start"
 
 
 def _about(timed: Sequence[Timed], experiment: Experiment) -> Iterator[str]:

@@ -9,6 +9,7 @@ from rerankbench.config import Experiment
 from rerankbench.latency.passes import repeats
 from rerankbench.latency.runs import Timed, heading
 from rerankbench.measures.latency import OVERALL
+from rerankbench.plan import counted
 from rerankbench.report.cells import Cell, Status
 from rerankbench.report.table import Column, Group, Row, Table
 
@@ -52,7 +53,7 @@ def _key(timed: Timed) -> tuple[object, ...]:
 def _warm_up(timed: Sequence[Timed], experiment: Experiment) -> Iterator[str]:
     if any(t.together for t in timed):
         warm = all(t.warmed_up for t in timed if t.together)
-        yield f"warm-up is left out: the first {experiment.file.warmup} queries, as many at once" if warm else "no warm-up"
+        yield f"warm-up is left out: the first {counted(experiment.file.warmup)}, as many at once" if warm else "no warm-up"
 
 
 def _row(timed: Timed, cold: Mapping[tuple[object, ...], Timed]) -> Row:

@@ -103,7 +103,7 @@ def _name(axis: Axes, figure: Figure, panel: str) -> None:
     whole = Box(*(side / per_point for side in (bounds.x0, bounds.y0, bounds.x1, bounds.y1)))
     places = [tuple(axis.transData.transform((float(m.x or 0), float(m.y or 0))) / per_point) for m in points]
     lines = list(_lines(figure, panel, axis.get_xlim()))
-    drawn = [_box(axis.transData.transform(line) / per_point) for line in lines]
+    drawn = [_box((axis.transData.transform(line) / per_point).tolist()) for line in lines]
     sizes = [(width_of(mark.series, SMALL) * 72, SMALL * 1.2) for mark in points]
     for mark, (dx, dy, far) in zip(points, place_beside(places, sizes, whole, drawn, MARK_POINTS), strict=True):
         line: Any = {"arrowstyle": "-", "color": QUIET, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3} if far else None
