@@ -8,16 +8,19 @@ from rerankbench.latency.device_page import write_device_page
 from rerankbench.latency.devices import device_label, folder_name, this_device
 from rerankbench.latency.peaks import DevicePeaks
 from rerankbench.latency.ratios import short
-from rerankbench.latency.tables import LIMITS, latency_table, latency_tables
+from rerankbench.latency.runs import Timed
+from rerankbench.latency.tables import LIMITS, latency_table, latency_tables, timed_rows
 
 __all__ = [
     "LIMITS",
     "DevicePeaks",
+    "Timed",
     "device_label",
     "folder_name",
     "latency_table",
     "latency_tables",
     "short",
     "this_device",
+    "timed_rows",
     "write_device_page",
 ]

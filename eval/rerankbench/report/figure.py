@@ -14,6 +14,7 @@ from rerankbench.report.score_figure import plot_scores
 from rerankbench.report.stage_figure import plot_stages
 from rerankbench.report.style import save, styled
 from rerankbench.report.sweep_figure import plot_sweep
+from rerankbench.report.tradeoff_figure import plot_tradeoff
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
@@ -25,6 +26,7 @@ PLOTS: Mapping[Kind, Callable[[Figure], Drawn]] = {
     "scores": plot_scores,
     "stages": plot_stages,
     "load": plot_load,
+    "tradeoff": plot_tradeoff,
 }
 
 
