@@ -143,6 +143,19 @@ def test_other_engines_other_machines_and_kept_answers_tell_nothing(tmp_path: Pa
     assert Costs(runs).of(planned) is None
 
 
+def test_queries_that_keep_nothing_for_the_next_one_are_planned_one_by_one(tmp_path: Path) -> None:
+    mirror, runs = write_mirror(tmp_path / "mirror"), tmp_path / "runs"
+    more = "depth: 5\nbatch_queries: 1\nlayout: latency\ntimings: [cold, documents-warm, throughput]\nat_once: [all, 2]"
+    planned = plan(experiment(tmp_path, f"[{SCRIPTED % 1}]", more), mirror, runs)
+    # Five documents a query, two of which all four share: 4 × 5 cold; 2 + 4 × 3 once each; two at once, 2 × (2 + 2 × 3).
+    assert [(p.cell.timing, p.cell.at_once, p.workload.texts, p.workload.prompts) for p in planned] == [
+        ("cold", None, 20, 4),
+        ("documents-warm", None, 14, 4),
+        ("throughput", None, 14, 4),
+        ("throughput", 2, 16, 4),
+    ]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.2, "< 1 s"), (12.4, "12 s"), (59.4, "59 s"), (200, "3 min"), (7_500, "2 h 05 min"), (5_000_000, "1,388 h 53 min")],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -221,9 +221,16 @@ class Planner:
         folder = self._folder(cell, identity)
         done = journal_length(folder)
         complete = (folder / "manifest.json").is_file()
-        workload = ranker_class(cell.system).workload(self.ranker_options(cell.system), lists)
+        workload = self._workload(cell, lists)
         state: State = "complete" if complete else "unfinished" if done else "new"
         return Planned(cell, state, folder, identity, len(lists), sum(map(len, lists)), done, workload)
+
+    def _workload(self, cell: Cell, lists: Sequence[CandidateList]) -> Workload:
+        """Of all lists; where nothing is kept from one query to the next, a text that comes again is counted again."""
+        size = 1 if cell.timing == "cold" else cell.at_once or max(1, len(lists))
+        options = self.ranker_options(cell.system)
+        each = [ranker_class(cell.system).workload(options, lists[start : start + size]) for start in range(0, len(lists), size)]
+        return Workload(*map(sum, zip(*map(astuple, each), strict=True)))
 
     def _folder(self, cell: Cell, identity: Mapping[str, Any]) -> Path:
         """Where this question's run lies already, under whatever system name, else where it will be."""
