@@ -72,6 +72,36 @@ def test_two_points_predict_nothing() -> None:
     assert fit([Point(Workload(), 1.0)] * 5) is None  # nothing was asked of an engine
 
 
+def test_a_prediction_says_when_it_leads_beyond_all_that_was_timed() -> None:
+    """Timed with 10 documents, asked for 100: the case in which a prediction was off by a factor of two."""
+    ten = [Point(Workload(prompts=4, texts=40, words=4 * words), 1.0, queries=4) for words in (600, 700, 800)]
+    model = fit(ten)
+    assert model is not None
+    assert model.timed() == "600–800 words, 11 inputs"
+    # 43 queries: 300,000 / 43 = 6,977 words, and 101 inputs, each.
+    hundred = Workload(prompts=43, texts=4300, words=300_000)
+    assert model.beyond(hundred, 43) == ("6,977 words a query, timed were 600–800", "101 inputs a query, timed were 11")
+    assert model.beyond(Workload(prompts=2, texts=20, words=2 * 1_200), 2) == ()  # half as much again as the most
+    assert model.beyond(Workload(prompts=2, texts=20, words=2 * 1_201), 2) == ("1,201 words a query, timed were 600–800",)
+    assert model.beyond(Workload(prompts=2, texts=20, words=2 * 399), 2) == ("399 words a query, timed were 600–800",)
+    # What no point has costs nothing by the model, which is no prediction.
+    assert model.beyond(Workload(prompts=1, texts=10, words=700, new_tokens=90), 1) == ("90 new tokens a query, timed were 0",)
+
+
+def test_passes_of_one_run_are_one_and_do_not_make_its_error_small(tmp_path: Path) -> None:
+    mirror, runs = write_mirror(tmp_path / "mirror"), tmp_path / "runs"
+    more = "depth: 5\nlayout: latency\nbatch_queries: 1\nwarmup: 0\npasses: 2"
+    first, second = run(experiment(tmp_path, f"[{SCRIPTED % 1}]", more), mirror, runs)
+    for result in (first, second):
+        assert result.folder is not None
+        assert result.manifest is not None
+        assert [point["queries"] for point in result.manifest["points"]] == [1, 1, 1, 1]
+        _with_seconds(result.folder, 0.5, answers={})
+    predicted = Costs(runs).of(plan(experiment(tmp_path, f"[{SCRIPTED % 3}]", "depth: 5"), mirror, runs)[0])
+    assert predicted is not None
+    assert (predicted[1].points, predicted[1].runs) == (8, 1)
+
+
 def _with_seconds(folder: Path, seconds: float, **changes: Any) -> None:
     """Rewrite what the manifest says of times, as another machine or another speed would have it."""
     file = folder / "manifest.json"
@@ -111,6 +141,19 @@ def test_other_engines_other_machines_and_kept_answers_tell_nothing(tmp_path: Pa
     elsewhere = orjson.loads((result.folder / "manifest.json").read_bytes())["environment"]
     _with_seconds(result.folder, 0.5, environment={**elsewhere, "hardware": {**elsewhere["hardware"], "cpu": "another"}})
     assert Costs(runs).of(planned) is None
+
+
+def test_queries_that_keep_nothing_for_the_next_one_are_planned_one_by_one(tmp_path: Path) -> None:
+    mirror, runs = write_mirror(tmp_path / "mirror"), tmp_path / "runs"
+    more = "depth: 5\nbatch_queries: 1\nlayout: latency\ntimings: [cold, documents-warm, throughput]\nat_once: [all, 2]"
+    planned = plan(experiment(tmp_path, f"[{SCRIPTED % 1}]", more), mirror, runs)
+    # Five documents a query, two of which all four share: 4 × 5 cold; 2 + 4 × 3 once each; two at once, 2 × (2 + 2 × 3).
+    assert [(p.cell.timing, p.cell.at_once, p.workload.texts, p.workload.prompts) for p in planned] == [
+        ("cold", None, 20, 4),
+        ("documents-warm", None, 14, 4),
+        ("throughput", None, 14, 4),
+        ("throughput", 2, 16, 4),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,16 @@ def test_answers_from_elsewhere_are_no_latency_and_kept_vectors_are_counted(tmp_
     assert any(remark.startswith("3 of 24 texts were not encoded") for remark in kept.remarks)
 
 
+def test_an_engine_without_a_longest_input_of_its_own_names_none(tmp_path: Path, mirror: Path) -> None:
+    asked = experiment(tmp_path, "[E2Rank-lexical]", MORE)
+    (result,) = run(asked, mirror, tmp_path / "runs")
+    assert result.manifest is not None
+    engine = {"kind": "sentence_transformers", "dtype": "auto", "max_tokens": None}
+    other = replace(result, manifest={**result.manifest, "system": {**result.manifest["system"], "engine": engine}})
+    cell = _cells(latency_table(asked, [other], tmp_path / "runs"))["E2Rank-lexical", "overall-s"]
+    assert cell.notes[0].startswith("sentence_transformers, dtype auto; on ")
+
+
 def test_a_run_that_was_resumed_says_so(tmp_path: Path, mirror: Path) -> None:
     asked = experiment(tmp_path, "[E2Rank-lexical]", MORE)
     (result,) = run(asked, mirror, tmp_path / "runs")

@@ -138,8 +138,11 @@ def test_states_stand_in_row_groups_and_tables_of_their_own(tmp_path: Path, mirr
 
 def test_throughput_is_queries_by_the_seconds_of_all(tmp_path: Path, mirror: Path) -> None:
     asked, results, _ = _tables(tmp_path, mirror)
-    at_once = results[2]
+    cold, at_once = results[0], results[2]
+    assert cold.folder is not None
     assert at_once.folder is not None
+    alone = [{"name": "rank", "start_s": 0.0, "seconds": 0.5, "query_ids": [f"q{n}"], "warmup": False} for n in (1, 2, 3, 4)]
+    (cold.folder / "spans.jsonl").write_bytes(b"".join(orjson.dumps(span) + b"\n" for span in alone))
     spans = [
         {"name": "rank", "start_s": 0.0, "seconds": 99.0, "query_ids": ["q1", "q2"], "warmup": True},
         {"name": "rank", "start_s": 99.0, "seconds": 0.5, "query_ids": ["q1", "q2", "q3", "q4"], "warmup": False},
@@ -147,7 +150,7 @@ def test_throughput_is_queries_by_the_seconds_of_all(tmp_path: Path, mirror: Pat
     (at_once.folder / "spans.jsonl").write_bytes(b"".join(orjson.dumps(span) + b"\n" for span in spans))
     table = latency_tables(asked, results, tmp_path / "runs")["throughput"]
     values = {c.name: cell.value for row, c, cell in table.cells() if row.label == "E2Rank-lexical"}
-    assert values == {"queries-per-s": 8.0, "documents-per-s": 40.0, "together-s": 0.5}
+    assert values == {"queries-per-s": 8.0, "documents-per-s": 40.0, "together-s": 0.5, "to-one-at-a-time": 4.0}
     spans[1:] = [{**spans[1], "query_ids": ["q1", "q2"]}, {**spans[1], "query_ids": ["q3", "q4"]}]
     (at_once.folder / "spans.jsonl").write_bytes(b"".join(orjson.dumps(span) + b"\n" for span in spans))
     refused = latency_tables(asked, results, tmp_path / "runs")["throughput"]

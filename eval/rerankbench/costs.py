@@ -5,7 +5,8 @@ fitted as a sum with no negative part::
 
     seconds = a · words + b · new tokens + c · inputs
 
-so that another depth, window, step or document length, which changes these three counts, is predicted by one model.
+so that another depth, window, step or document length, which changes these three counts, is predicted by one model. How far such a
+prediction leads beyond what was timed is said with it: seconds need not grow in proportion.
 """
 
 from __future__ import annotations
@@ -32,15 +33,20 @@ KEPT = 0.05
 """The share of answers that may have been kept from before; lists of one benchmark share some documents."""
 FEWEST = 3
 """Points below which nothing is predicted."""
+FAR = 1.5
+"""How many times the most that was timed, or the least, a query's count may be before its prediction is an extrapolation."""
+COUNTED = ("words", "new tokens", "inputs")
+"""What `seconds` is a sum over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One batch that was timed; `run` tells the runs apart that the batches are of."""
+    """One batch of queries that was timed; `run` tells the runs apart that the batches are of."""
 
     workload: Workload
     seconds: float
     run: str = ""
+    queries: float = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,8 @@ class CostModel:
     Attributes:
         error: Median of what a prediction was off, as a share of the true seconds: for the points of a run from those of all others,
             or, where all are of one run, for a part of them from the rest, which says little about another depth or length.
-        points, runs: How many it was made from.
+        points, runs: How many it was made from; runs that time the same queries again, or in another state, are one.
+        seen: Least and most of each count a query, in the order of `COUNTED`.
     """
 
     per_word: float
@@ -59,10 +66,29 @@ class CostModel:
     error: float
     points: int
     runs: int
+    seen: tuple[tuple[float, float], ...] = ()
+
+    def beyond(self, workload: Workload, queries: int) -> tuple[str, ...]:
+        """Each count a query that lies far from all that was timed, in words; empty for a prediction from queries of about that size."""
+        each = _counts(workload) / max(1, queries)
+        return tuple(
+            f"{value:,.0f} {name} a query, timed were {_between(low, high)}"
+            for name, value, (low, high) in zip(COUNTED, each, self.seen, strict=False)
+            if value > FAR * high or FAR * value < low
+        )
+
+    def timed(self) -> str:
+        """What it was made from, in words."""
+        return ", ".join(f"{_between(low, high)} {name}" for name, (low, high) in zip(COUNTED, self.seen, strict=False) if high)
 
     def seconds(self, workload: Workload) -> float:
         """Of a workload on the engine and the machine that the points are from."""
         return float(_counts(workload) @ np.array([self.per_word, self.per_new_token, self.per_input]))
+
+
+def _between(low: float, high: float) -> str:
+    first, last = f"{low:,.0f}", f"{high:,.0f}"
+    return first if first == last else f"{first}–{last}"
 
 
 def points_of(
@@ -77,7 +103,10 @@ def points_of(
     """
     of = {candidates.query.id: candidates for candidates in lists}
     batches = [span for span in spans if span.name == "rank" and not span.warmup]
-    return [{**asdict(workload([of[query] for query in span.query_ids])), "seconds": span.seconds} for span in batches]
+    return [
+        {**asdict(workload([of[query] for query in span.query_ids])), "queries": len(span.query_ids), "seconds": span.seconds}
+        for span in batches
+    ]
 
 
 def fit(points: Sequence[Point]) -> CostModel | None:
@@ -96,7 +125,9 @@ def fit(points: Sequence[Point]) -> CostModel | None:
         predicted = counts[held] @ _fitted(counts[~held], seconds[~held])
         off += list(np.abs(predicted - seconds[held]) / seconds[held])
     per_word, per_new_token, per_input = map(float, _fitted(counts, seconds))
-    return CostModel(per_word, per_new_token, per_input, float(np.median(off)), len(usable), len({point.run for point in usable}))
+    each = counts / np.array([[point.queries] for point in usable])
+    seen = tuple(zip(map(float, each.min(axis=0)), map(float, each.max(axis=0)), strict=True))
+    return CostModel(per_word, per_new_token, per_input, float(np.median(off)), len(usable), len({point.run for point in usable}), seen)
 
 
 def _held_out(runs: Sequence[str]) -> Iterator[NDArray[np.bool_]]:
@@ -135,12 +166,17 @@ class Costs:
 
     def _learn(self, manifest: Mapping[str, Any]) -> None:
         if manifest.get("points") and not _was_kept(manifest):
-            points = [_point(data, manifest["id"]) for data in manifest["points"]]
+            # Passes, and queries one at a time and at once, tell nothing of each other's error: they are of the same lists.
+            run = fingerprint({**manifest["identity"], "timed": None})
+            of_each = manifest["queries"] / len(manifest["points"])
+            points = [_point(data, run, of_each) for data in manifest["points"]]
             self._points.setdefault(_key(manifest["identity"], manifest["environment"]), []).extend(points)
 
 
-def _point(data: Mapping[str, Any], run: str) -> Point:
-    return Point(Workload(**{name: value for name, value in data.items() if name != "seconds"}), data["seconds"], run)
+def _point(data: Mapping[str, Any], run: str, queries: float) -> Point:
+    """`queries`: of its batch, where an older run has not kept that."""
+    counts = {name: value for name, value in data.items() if name not in {"seconds", "queries"}}
+    return Point(Workload(**counts), data["seconds"], run, data.get("queries", queries))
 
 
 def _key(identity: Mapping[str, Any], machine: Mapping[str, Any]) -> str:

@@ -161,12 +161,15 @@ class Laboratory:
             _check_journal(ranked, lists, folder.path)
             observer.queries_done(len(ranked))
             resumed_at = len(ranked)
+            if cell.timing and _remembers(cell.system):
+                self._unload()
             engine = self._load(cell.system, keeps=not experiment.times_queries)
             self._reuse_embeddings(cell, engine, lists[resumed_at:])
             ranker, clock = self._ranker(cell, engine)
-            size = queries_at_once(cell.timing, lists) or experiment.file.batch_queries
+            size = queries_at_once(cell.timing, lists, cell.at_once) or experiment.file.batch_queries
             if cell.timing:
-                folder.note(prepared(ranker, engine, clock, lists[resumed_at:], timing=cell.timing, warmup=experiment.file.warmup))
+                state: Any = {"timing": cell.timing, "at_once": cell.at_once, "warmup": experiment.file.warmup}
+                folder.note(prepared(ranker, engine, clock, lists[resumed_at:], **state))
             before, meter = engine.counts() if engine else {}, Meter()
             for batch, spans, seconds in _batches(ranker, clock, lists[resumed_at:], size, _before(cell, ranker, engine)):
                 folder.append(batch, spans, seconds)
@@ -186,7 +189,7 @@ class Laboratory:
                 "points": self._points(cell, lists, folder.path),
                 "answers": _answers(engine, before),
                 "engine_account": _account(engine),
-                **({"resources": meter.read(), "inputs_forgotten": isinstance(engine, ForgetsInputs)} if cell.timing else {}),
+                **(self._timed_facts(cell, engine, meter) if cell.timing else {}),
             }
             folder.seal(measurements, manifest)
         return Result(cell, planned.folder, manifest, tuple(measurements))
@@ -262,6 +265,12 @@ class Laboratory:
         options = self._planner.ranker_options(cell.system)
         return points_of(read_spans(folder), lists, lambda batch: ranker_class(cell.system).workload(options, batch))
 
+    @staticmethod
+    def _timed_facts(cell: Cell, engine: CachedEngine | None, meter: Meter) -> dict[str, Any]:
+        """Which pass it is, what was used besides time, and whether earlier inputs were forgotten."""
+        forgets = isinstance(engine, ForgetsInputs)
+        return {"pass": cell.number, "passes": cell.passes, "resources": meter.read(), "inputs_forgotten": forgets}
+
     def _measure(self, cell: Cell, run: Path, experiment: Experiment) -> list[Measurement]:
         return self._measured(cell, read_run(run), experiment)
 
@@ -314,6 +323,11 @@ class Laboratory:
             return {"place": built.path.name, "source": f"built: {cell.first_stage}", "sha256": built.sha256, "made_with": built.identity}
         file = self._planner.benchmarks.open(cell.benchmark).list_file(cell.first_stage, cell.depth)
         return {"place": file.place, "source": file.source, "sha256": file.sha256}
+
+
+def _remembers(system: System) -> bool:
+    """Whether its engine keeps what it has read across calls, so that a run would be timed on what the run before it has read."""
+    return system.engine is not None and bool(getattr(system.engine.options, "prefix_caching", False))
 
 
 def _by_engine(plan: Sequence[Planned]) -> list[int]:

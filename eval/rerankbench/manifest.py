@@ -34,7 +34,7 @@ PACKAGES = (
 @cache
 def environment() -> dict[str, Any]:
     """Commit, versions and hardware of this process, JSON-able; what cannot be known is left out, never guessed."""
-    return {"rerankbench": __version__, **_commit(), "python": platform.python_version(), "packages": _versions(), "hardware": _hardware()}
+    return {"rerankbench": __version__, **_commit(), "python": platform.python_version(), "packages": _versions(), "hardware": hardware()}
 
 
 def _versions() -> dict[str, str]:
@@ -71,7 +71,8 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _hardware() -> dict[str, Any]:
+def hardware() -> dict[str, Any]:
+    """Processor, memory and GPUs, JSON-able; asked anew at every call, for GPUs are seen once something has loaded torch."""
     return {"cpu": _cpu_model(), "cores": os.cpu_count(), "memory_gib": _memory_gib(), "gpus": _gpus()}
 
 

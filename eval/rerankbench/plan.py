@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -44,6 +44,8 @@ class Cell:
     Attributes:
         limit: Only the first so many queries; None is all of them, and the only thing that counts as a result.
         timing: How its queries are timed; None where their order alone is asked for.
+        at_once: Queries that are ranked together where many are; None is all of them.
+        number, passes: Which of how many runs that time the same queries over and over, from 1.
     """
 
     system: System
@@ -52,11 +54,22 @@ class Cell:
     depth: int
     limit: int | None = None
     timing: Timing | None = None
+    at_once: int | None = None
+    number: int = 1
+    passes: int = 1
+
+    @property
+    def timed_as(self) -> str:
+        """Its timing in words; a cell that is not timed has none."""
+        if self.timing is None:
+            return ""
+        return f"{self.at_once} queries at once" if self.at_once else TIMED_AS[self.timing]
 
     def __str__(self) -> str:
         first = f", first {counted(self.limit)}" if self.limit else ""
-        timed = f", {TIMED_AS[self.timing]}" if self.timing else ""
-        return f"{self.system.name} on {self.benchmark} ({self.first_stage} top {self.depth}{first}{timed})"
+        timed = f", {self.timed_as}" if self.timing else ""
+        turn = f", pass {self.number} of {self.passes}" if self.passes > 1 else ""
+        return f"{self.system.name} on {self.benchmark} ({self.first_stage} top {self.depth}{first}{timed}{turn})"
 
 
 @dataclass(frozen=True)
@@ -208,9 +221,16 @@ class Planner:
         folder = self._folder(cell, identity)
         done = journal_length(folder)
         complete = (folder / "manifest.json").is_file()
-        workload = ranker_class(cell.system).workload(self.ranker_options(cell.system), lists)
+        workload = self._workload(cell, lists)
         state: State = "complete" if complete else "unfinished" if done else "new"
         return Planned(cell, state, folder, identity, len(lists), sum(map(len, lists)), done, workload)
+
+    def _workload(self, cell: Cell, lists: Sequence[CandidateList]) -> Workload:
+        """Of all lists; where nothing is kept from one query to the next, a text that comes again is counted again."""
+        size = 1 if cell.timing == "cold" else cell.at_once or max(1, len(lists))
+        options = self.ranker_options(cell.system)
+        each = [ranker_class(cell.system).workload(options, lists[start : start + size]) for start in range(0, len(lists), size)]
+        return Workload(*map(sum, zip(*map(astuple, each), strict=True)))
 
     def _folder(self, cell: Cell, identity: Mapping[str, Any]) -> Path:
         """Where this question's run lies already, under whatever system name, else where it will be."""
@@ -252,8 +272,13 @@ class Planner:
         if definition and self.reuses_embeddings(cell):
             identity["document_vectors"] = fingerprint(self.candidates.identity(definition))
         if cell.timing:  # the order is that of any other run; the times are not, so that neither stands in for the other
-            identity["timed"] = {"as": cell.timing, "warmup": self._warmup}
+            identity["timed"] = self._timed(cell)
         return identity
+
+    def _timed(self, cell: Cell) -> dict[str, Any]:
+        """All queries at once, and the first pass, are what was there before there were others: they are not named."""
+        several = {"at_once": cell.at_once, "pass": cell.number if cell.number > 1 else None}
+        return {"as": cell.timing, "warmup": self._warmup, **{key: value for key, value in several.items() if value}}
 
     def engine_identity(self, system: System) -> dict[str, Any] | None:
         """The engine's options and weights. Raises: MissingError: the weights, or a package, are not at hand."""
@@ -383,7 +408,16 @@ def _cells(experiment: Experiment, limit: int | None) -> Iterator[Cell]:
             for first_stage in experiment.first_stages:
                 for benchmark in experiment.benchmarks:
                     if first_stage in experiment.first_stages_of(system, benchmark):
-                        yield from (Cell(system, benchmark, first_stage, depth, limit, timing) for timing in _timings(experiment, system))
+                        cell = Cell(system, benchmark, first_stage, depth, limit, passes=experiment.passes)
+                        yield from _runs(cell, experiment)
+
+
+def _runs(cell: Cell, experiment: Experiment) -> Iterator[Cell]:
+    """Pass after pass, so that what changes on the machine meanwhile is in every timing alike."""
+    for number in range(1, experiment.passes + 1):
+        for timing in _timings(experiment, cell.system):
+            sizes = [None if size == "all" else size for size in experiment.file.at_once] if timing == "throughput" else [None]
+            yield from (replace(cell, timing=timing, at_once=size, number=number) for size in sizes)
 
 
 def _timings(experiment: Experiment, system: System) -> list[Timing | None]:

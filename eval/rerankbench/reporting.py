@@ -10,7 +10,7 @@ from rerankbench.config import Experiment, MtebTable
 from rerankbench.errors import MissingExtra, UsageError
 from rerankbench.experiment import Result
 from rerankbench.figures import figure_of as chosen_figure
-from rerankbench.latency import latency_tables
+from rerankbench.latency import LIMITS, DevicePeaks, latency_tables
 from rerankbench.mteb_tables import Places, mteb_table
 from rerankbench.report import SUFFIXES, Shape, Table, render
 from rerankbench.report.figure import draw
@@ -29,11 +29,13 @@ class Report:
 
     Attributes:
         more: Further tables, by the name of their files.
+        aside: Names of tables whose gaps do not count: what cannot be said about a result does not make it incomplete.
     """
 
     table: Table
     shape: Shape
     more: Mapping[str, Table] = field(default_factory=dict)
+    aside: frozenset[str] = frozenset()
 
     @property
     def tables(self) -> dict[str, Table]:
@@ -41,12 +43,15 @@ class Report:
         return {"table": self.table, **self.more}
 
     def exit_code(self) -> int:
-        """4 when anything is missing, failed or refused in any table, else 0."""
-        return max(table.exit_code() for table in self.tables.values())
+        """4 when anything is missing, failed or refused in any table that counts, else 0."""
+        return max(table.exit_code() for name, table in self.tables.items() if name not in self.aside)
 
 
-def report_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> Report:
+def report_of(experiment: Experiment, results: Sequence[Result], runs: Path, peaks: DevicePeaks | None = None) -> Report:
     """The table of an experiment, in the layout that its configuration names.
+
+    Args:
+        peaks: What devices reach, for the table of limits in the layout of latency; None leaves it out.
 
     Raises:
         ConfigError, MeasureError: the configuration does not fit its layout or its table of the paper.
@@ -57,8 +62,8 @@ def report_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> 
     if experiment.file.layout == "first-stages":
         return Report(stages_table(experiment, results, runs), "paper")
     if experiment.file.layout == "latency":
-        tables = latency_tables(experiment, results, runs)
-        return Report(tables.pop("table"), "paper", tables)
+        tables = latency_tables(experiment, results, runs, peaks)
+        return Report(tables.pop("table"), "paper", tables, frozenset({LIMITS}))
     return Report(table_of(experiment, results, runs), "experiment" if experiment.file.table is None else "paper")
 
 

@@ -132,7 +132,17 @@ class RunFolder:
         """Write the measurements, then the manifest: with it the run is complete."""
         with _writing(self.path):
             _write_atomically(self.path / "measurements.jsonl", _lines([asdict(m) for m in measurements]))
-            hashes = {name: _sha256(self.path / name) for name in ("run.trec", "rankings.jsonl", "measurements.jsonl")}
+        self.complete(manifest, ("run.trec", "rankings.jsonl", "measurements.jsonl"))
+
+    def add(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:
+        """Add lines to a file of the run. When this returns, they are on the disk. Raises: StoreError: as `append`."""
+        with _writing(self.path):
+            _append(self.path / name, records)
+
+    def complete(self, manifest: Mapping[str, Any], files: Sequence[str]) -> None:
+        """Write the manifest with the hashes of these files: with it the run is complete. Raises: StoreError: as `append`."""
+        with _writing(self.path):
+            hashes = {name: _sha256(self.path / name) for name in files}
             text = orjson.dumps({**manifest, "files": hashes}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
             _write_atomically(self.path / "manifest.json", text + b"\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -79,18 +80,112 @@ def test_one_command_times_and_writes_under_the_devices_name(call: Caller, tmp_p
     done = call("latency", tmp_path / "speed.yaml", "--json")
     assert done.code == 0, done.err
     made = done.data()
-    assert list(made["tables"]) == ["table", "phases", "costs", "throughput"]
+    assert list(made["tables"]) == ["table", "phases", "costs", "limits", "throughput"]
     for table in made["tables"].values():
         assert table["caveats"] == [
             "synthetic-tiny is synthetic: words drawn at random, with the lengths of abstracts. Its seconds are of no real text."
         ]
     (folder,) = (tmp_path / "reports" / "latency").iterdir()
     assert folder.name.endswith("-cores")
-    assert sorted(path.name for path in (folder / "speed").glob("*.md")) == ["costs.md", "phases.md", "table.md", "throughput.md"]
+    assert sorted(path.name for path in (folder / "speed").glob("*.md")) == [
+        "costs.md",
+        "limits.md",
+        "phases.md",
+        "table.md",
+        "throughput.md",
+    ]
     assert "is synthetic: words drawn at random" in (folder / "speed" / "throughput.md").read_text(encoding="utf-8")
     again = call("latency", tmp_path / "speed.yaml")
     assert again.code == 0
     assert "documents at hand" in again.out
+
+
+def test_limits_can_be_left_out(call: Caller, tmp_path: Path) -> None:
+    (tmp_path / "speed.yaml").write_text(SYNTHETIC, encoding="utf-8")
+    done = call("latency", tmp_path / "speed.yaml", "--no-limits", "--json")
+    assert done.code == 0, done.err
+    assert list(done.data()["tables"]) == ["table", "phases", "costs", "throughput"]
+
+
+def test_the_page_of_the_device_lies_beside_its_reports(call: Caller, tmp_path: Path) -> None:
+    (tmp_path / "speed.yaml").write_text(SYNTHETIC, encoding="utf-8")
+    done = call("latency", tmp_path / "speed.yaml", "--no-limits", "--json")
+    (folder,) = (tmp_path / "reports" / "latency").iterdir()
+    page = [path for path in done.data()["files"] if Path(path).stem == "device"]
+    assert page == [f"reports/latency/{folder.name}/device.md", f"reports/latency/{folder.name}/device.json"]
+    assert "No peaks were measured" in (folder / "device.md").read_text(encoding="utf-8")
+    (folder / "peaks-float32.json").write_bytes(b"{")
+    assert call("latency", tmp_path / "speed.yaml").code == 0
+    assert "peaks-float32.json: holds no calibration" in (folder / "device.md").read_text(encoding="utf-8")
+
+
+def test_runs_of_another_device_leave_its_page_alone(call: Caller, tmp_path: Path) -> None:
+    (tmp_path / "speed.yaml").write_text(SYNTHETIC, encoding="utf-8")
+    assert call("run", tmp_path / "speed.yaml").code == 0
+    for manifest in (tmp_path / "runs").rglob("*/manifest.json"):
+        facts = orjson.loads(manifest.read_bytes())
+        facts["environment"]["hardware"]["gpus"] = ["NVIDIA H100"]
+        manifest.write_bytes(orjson.dumps(facts))
+    done = call("latency", tmp_path / "speed.yaml")
+    assert done.code == 0, done.err
+    assert "The runs are of another device" in done.out
+    assert [path.name for path in (tmp_path / "reports" / "latency" / "nvidia-h100").iterdir()] == ["speed"]
+
+
+SMALL = """
+title: "Speed of a tiny shape"
+layout: latency
+timings: [cold, documents-warm]
+benchmarks: [synthetic-tiny]
+own_benchmarks: {{synthetic-tiny: {{synthetic: {{queries: 2, documents: 4, mean_tokens: 20}}}}}}
+first_stages: [drawn]
+depth: 4
+batch_queries: 1
+engines:
+  tiny: {{kind: random-weights, shape: qwen3-tiny, tokenizer: {tokenizer}, dtype: float32, device: cpu, max_tokens: 4096,
+    add_special_tokens: false}}
+systems: [{{name: E2Rank-tiny, base: E2Rank-0.6B, engine: tiny}}]
+"""
+
+
+def test_limits_of_a_model_from_end_to_end(call: Caller, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers")
+    monkeypatch.setattr("rerankbench.limits.calibration._SIDES", {"cpu": (64,)})
+    monkeypatch.setattr("rerankbench.limits.calibration._TALL", {"cpu": ()})
+    monkeypatch.setattr("rerankbench.limits.calibration._NUMBERS", {"cpu": 4096})
+    config = tmp_path / "small.yaml"
+    config.write_text(SMALL.format(tokenizer=data_dir / "tokenizers" / "Qwen3-0.6B"), encoding="utf-8")
+    assert call("run", config).code == 0
+    told = call("report", config, "--json").data()["more"]["limits"]
+    assert any("was not measured" in cell["reason"] for cell in told["cells"])
+    done = call("latency", config, "--json")
+    assert done.code == 0, done.err
+    (file,) = (tmp_path / "reports" / "latency").glob("*/peaks-float32.json")
+    assert "product 64 x 64 x 64" in file.with_name("device.md").read_text(encoding="utf-8")
+    # Rates of 1e9: what was measured there is not measured again, so that these count from now on.
+    kept = orjson.loads(file.read_bytes())
+    for pieces in ("products", "transfers"):
+        kept[pieces] = [{**kept[pieces][0], "best": 1e9}]
+    file.write_bytes(orjson.dumps(kept))
+    shown = [call("latency", config, "--json").data()["tables"]["limits"], call("report", config, "--json").data()["more"]["limits"]]
+    (run,) = [folder for folder in (tmp_path / "runs").rglob("E2Rank-tiny-*") if _timed_as(folder) == "cold"]
+    prompts = [call["prompt_tokens"] for call in _calls(run) if call["phase"] == "encode prompt"]
+    # As in limits/test_of_run.py: the layers' matrices have 393,216 weights, a pair of tokens takes 1,024 operations.
+    limit_s = sum(2 * 393_216 * n + 1_024 * n * (n + 1) // 2 for n in prompts) / 1e9 / len(prompts)
+    for table in shown:
+        cells = {(cell["variant"], cell["benchmark"]): cell["value"] for cell in table["cells"]}
+        assert cells["encode prompt", "limit-s"] == pytest.approx(limit_s)
+        assert cells["documents at hand, encode prompt", "limit-s"] == pytest.approx(limit_s)
+        assert cells["documents at hand, encode documents", "limit-s"] == 0
+        assert all("random weights" in cell["caveat"] for cell in table["cells"])
+
+
+def _timed_as(run: Path) -> str:
+    return str(orjson.loads((run / "manifest.json").read_bytes())["identity"]["timed"]["as"])
+
+
+def _calls(run: Path) -> list[dict[str, Any]]:
+    return [call for line in (run / "rankings.jsonl").read_bytes().splitlines() for call in orjson.loads(line)["calls"]]
 
 
 def test_what_times_nothing_is_no_latency(call: Caller) -> None:
@@ -144,10 +239,9 @@ def test_where_weights_are_drawn_listwise_answers_are_forced_and_one_setting_nam
 
 
 def test_prefixes_are_shared_and_not_shared_in_pairs_that_differ_in_nothing_else() -> None:
-    systems = {system.name: system for system in load_experiment("latency-prefix").systems}
-    plain = {name: system for name, system in systems.items() if not name.endswith("-sharing")}
-    assert list(plain) == ["RankQwen3-0.6B", "RankQwen3-4B", "RankQwen3-8B"]
-    for name, system in plain.items():
-        alone, sharing = system.as_data(), systems[f"{name}-sharing"].as_data()
+    systems = load_experiment("latency-prefix").systems
+    assert [system.family for system in systems] == [f"RankQwen3-{size}" for size in ("0.6B", "0.6B", "4B", "4B", "8B", "8B")]
+    for one, other in zip(systems[::2], systems[1::2], strict=True):
+        alone, sharing = one.as_data(), other.as_data()
         assert (alone["engine"].pop("prefix_caching"), sharing["engine"].pop("prefix_caching")) == (False, True)
         assert alone == sharing

@@ -325,10 +325,15 @@ def test_a_dry_run_tells_how_long_it_will_take_once_a_run_of_the_engine_was_time
     before = call("run", "demo", *runs, "--dry-run")
     assert "How long it will take is not known" in before.out
     call("run", "demo", *runs, "--set", "batch_queries=4", "--systems", "RankGPT-lexical")  # 28 queries: seven points
-    again = ("run", "demo", *runs, "--set", "depth=30", "--systems", "BM25,RankGPT-lexical", "--dry-run")
+    again = ("run", "demo", *runs, "--set", "depth=40", "--systems", "BM25,RankGPT-lexical", "--dry-run")
     told = call(*again)
     assert re.search(r"About (< 1|\d+) s on this machine, ± \d+ % by what such predictions were off \(median\), 1 more cells", told.out)
     bm25, rankgpt = call(*again, "--json").data()["cells"]
     assert (bm25["expected_seconds"], bm25["expected_error"]) == (None, None)
     assert 0 < rankgpt["expected_seconds"] < 60
     assert 0 <= rankgpt["expected_error"] < 10
+    assert "Told from queries of " in told.out
+    assert (rankgpt["extrapolated"], "extrapolated" in told.out) == ([], False)
+    shallow = call("run", "demo", *runs, "--set", "depth=5", "--systems", "RankGPT-lexical", "--dry-run")
+    assert re.search(r"\* extrapolated, RankGPT-lexical: \d+ words a query, timed were [\d,–]+", shallow.out)
+    assert "may be off by a factor of two" in shallow.out

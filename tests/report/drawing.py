@@ -79,7 +79,18 @@ STAGES = Figure(
         mark("DL20", "bm25", None, "first stage"),
     ),
 )  # fmt: skip
-ALL = {"sweep": SWEEP, "bars": BARS, "latency": LATENCY, "scores": SCORES, "stages": STAGES}
+LOAD = Figure(
+    "load", "Under load", "A caption.", "queries a second", "seconds",
+    (
+        *(mark("", "fast", y, part, x, unit="seconds", half=0.01) for x, y, part in ((1, 0.1, "p50"), (1, 0.3, "p99"), (4, 0.2, "p50"))),
+        mark("", "fast", 0.9, "p99", 4, unit="seconds"),
+        mark("", "fast", 5.0, "p50, not sustained", 8, unit="seconds"), mark("", "fast", 20.0, "p99, not sustained", 8, unit="seconds"),
+        mark("", "fast", 0.9, "highest", 4, unit="seconds"),
+        mark("", "slow", None, "p99", unit="seconds"),
+        mark("", "p99 target, 1 s", 1.0, "level", unit="seconds"),
+    ),
+)  # fmt: skip
+ALL = {"sweep": SWEEP, "bars": BARS, "latency": LATENCY, "scores": SCORES, "stages": STAGES, "load": LOAD}
 
 
 @contextmanager

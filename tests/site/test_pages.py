@@ -10,7 +10,14 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
+from laboratory import Watcher
 from nasty_site import DOCUMENTS, ESCAPING, GRADES, QUERIES, SCRIPT, SYSTEM, Made, build, contents, run, write_configuration
+from rerankbench.benchmarks import Benchmarks
+from rerankbench.config import load_experiment
+from rerankbench.experiment import Laboratory
+from rerankbench.plan import Planner
+from rerankbench.site.build import build_site
+from rerankbench.site.collect import collect
 from rerankbench.site.pages import TEMPLATES
 
 
@@ -260,3 +267,23 @@ def test_two_configurations_share_their_runs(made: Made, tmp_path: Path) -> None
 def test_templates_hold_no_filter_that_switches_escaping_off() -> None:
     for path in TEMPLATES.glob("*.html"):
         assert not re.search(r"\|\s*safe|autoescape", path.read_text(encoding="utf-8")), path
+
+
+def test_a_page_has_every_table_of_its_configuration_with_notes_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert", reason="the extra 'site' is not installed")
+    text = (
+        "title: Seconds\nbenchmarks: [mini]\ndepth: 50\nlayout: latency\nbatch_queries: 1\nwarmup: 0\n"
+        "timings: [cold, throughput]\nsystems: [E2Rank-lexical]\n"
+    )
+    (tmp_path / "seconds.yaml").write_text(text, encoding="utf-8")
+    experiment = load_experiment(str(tmp_path / "seconds.yaml"))
+    planner = Planner(Benchmarks(None), tmp_path / "runs")
+    Laboratory(planner).run(planner.plan(experiment), experiment, Watcher())
+    build_site(collect([(experiment, planner)], tmp_path / "runs"), tmp_path / "runs", tmp_path / "out")
+    page = Page((tmp_path / "out" / "tables" / "seconds.html").read_text(encoding="utf-8"))
+    assert [name for name in page.ids if name in {"table", "phases", "costs", "throughput"}] == ["table", "phases", "costs", "throughput"]
+    assert len(page.ids) == len(set(page.ids))
+    assert {"note-1", "phases-note-1", "costs-note-1", "throughput-note-1"} <= set(page.ids)
+    within = [link.removeprefix("#") for link in page.links if link.startswith("#")]
+    assert set(within) <= set(page.ids)
+    assert "× one at a time" in page.text

@@ -17,6 +17,8 @@ from rerankbench.cli import (
     doctor,
     explain,
     latency,
+    limits,
+    load,
     measure,
     report,
     reproduce,
@@ -54,6 +56,8 @@ app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.command("latency")(latency.latency)
+app.command("load")(load.load)
+app.command("limits")(limits.limits)
 app.command("measure")(measure.measure)
 app.command("compare")(compare.compare)
 app.command("reproduction")(reproduction.reproduction)

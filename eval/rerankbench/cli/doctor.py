@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rerankbench.cli.device import show_device
 from rerankbench.cli.golden import check_golden
 from rerankbench.cli.options import DEFAULT_RUNS, Data, Json, open_planner
 from rerankbench.cli.output import print_facts, print_json, print_table
@@ -41,6 +42,7 @@ def doctor(
     ] = "",
     model: Annotated[str, typer.Option("--model", metavar="DIR", help="With --golden: a folder with the model, or another hub name.")] = "",
     engine: Annotated[str, typer.Option("--engine", metavar="KIND", help="With --golden: another engine, e.g. vllm.")] = "",
+    device: Annotated[bool, typer.Option("--device", help="Say instead what the device at hand is: clocks, memory, versions.")] = False,
     as_json: Json = False,
 ) -> None:
     """Say what is installed here, what can be reached, and what each shipped configuration would need.
@@ -51,8 +53,15 @@ def doctor(
 
         rerankbench doctor --data DIR --json
 
+        rerankbench doctor --device
+
         rerankbench doctor --golden E2Rank-0.6B --engine vllm
     """
+    if device:
+        if golden or data:
+            raise UsageError("--device looks at this machine alone: neither --golden nor --data goes with it.")
+        show_device(as_json)
+        return
     if golden:
         check_golden(golden, model, engine, as_json)
         return

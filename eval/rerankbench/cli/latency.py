@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +16,7 @@ from rerankbench.errors import UsageError
 
 if TYPE_CHECKING:
     from rerankbench.experiment import Result
+    from rerankbench.latency import DevicePeaks
 
 
 def latency(
@@ -29,6 +29,9 @@ def latency(
     systems: Systems = "",
     benchmarks: BenchmarkNames = "",
     limit: Limit = None,
+    with_limits: Annotated[
+        bool, typer.Option("--limits/--no-limits", help="Measure what the device reaches, once, and say how near each run comes to it.")
+    ] = True,
     reports: Annotated[Path, typer.Option("--reports", metavar="DIR", help="Files go to DIR/latency/DEVICE/CONFIG/.")] = DEFAULT_REPORTS,
     as_json: Json = False,
 ) -> None:
@@ -42,6 +45,7 @@ def latency(
 
         rerankbench latency --benchmarks synthetic-350 --systems E2Rank-0.6B --set engines.e2rank-0.6b.kind=transformers
     """
+    from rerankbench.latency import DevicePeaks
     from rerankbench.report import render_terminal, to_json
     from rerankbench.reporting import figure_of, report_of, write
 
@@ -49,20 +53,37 @@ def latency(
     if not experiment.times_queries:
         raise UsageError(f"{experiment.name} times no queries.", hint="Say layout: latency in it, or: rerankbench run, rerankbench report")
     results = ranked(experiment, open_planner(data, runs, experiment), limit=limit)
-    made = report_of(experiment, results, runs)
+    device = device_folder(results)
+    peaks = DevicePeaks(reports / "latency", measures=True)
+    made = report_of(experiment, results, runs, peaks if with_limits else None)
     figure = figure_of(experiment, made.table, results, runs)
-    folder = reports / "latency" / device_folder(results) / experiment.name
+    folder = reports / "latency" / device / experiment.name
     written = write(made, figure, folder, runs)
+    page = _device_page(device, peaks)
     if as_json:
         tables = {name: to_json(table) for name, table in made.tables.items()}
-        print_json({"tables": tables, "files": [str(path) for path in written.files]})
+        print_json({"tables": tables, "files": [str(path) for path in (*written.files, *page)]})
     else:
         for table in made.tables.values():
             console().print(render_terminal(table, made.shape))
         typer.echo(f"Written to {folder}: {', '.join(path.name for path in written.files)}")
+        about = ", ".join(path.name for path in page)
+        typer.echo(f"Written to {folder.parent}: {about}" if page else "The runs are of another device, whose page is written there.")
     if written.undrawn is not None:
         raise written.undrawn
     raise typer.Exit(max(made.exit_code(), figure.exit_code() if figure else 0))
+
+
+def _device_page(device: str, peaks: DevicePeaks) -> list[Path]:
+    """Of this machine, with its kept peaks; none where the runs were timed on another one, whose page is not ours to write."""
+    from rerankbench.device import device_sections
+    from rerankbench.latency import folder_name, this_device, write_device_page
+
+    label = this_device()
+    if folder_name(label) != device:
+        return []
+    kept, damaged = peaks.kept(device)
+    return write_device_page(peaks.folder / device, label, device_sections(), kept, [error.message for error in damaged])
 
 
 def device_folder(results: Sequence[Result]) -> str:
@@ -71,20 +92,12 @@ def device_folder(results: Sequence[Result]) -> str:
     Raises:
         UsageError: they were timed on several, whose seconds are not to stand in one table.
     """
-    from rerankbench.manifest import environment
+    from rerankbench.latency import device_label, folder_name, this_device
 
-    found = list(dict.fromkeys(_device(r.manifest["environment"]["hardware"]) for r in results if r.manifest))
+    found = list(dict.fromkeys(device_label(r.manifest["environment"]["hardware"]) for r in results if r.manifest))
     if len(found) > 1:
         raise UsageError(
             f"These runs were timed on several devices: {'; '.join(found)}.",
             hint="Give each device a folder of runs of its own: --runs DIR",
         )
-    device = found[0] if found else _device(environment()["hardware"])
-    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
-
-
-def _device(hardware: dict[str, object]) -> str:
-    gpus = hardware["gpus"]
-    if isinstance(gpus, list) and gpus:
-        return f"{len(gpus)} {gpus[0]}" if len(gpus) > 1 else str(gpus[0])
-    return f"{hardware['cpu']} {hardware['cores']} cores"
+    return folder_name(found[0] if found else this_device())

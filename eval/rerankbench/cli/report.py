@@ -56,6 +56,7 @@ def report(
         rerankbench report configs/table1.yaml --data DIR --reports reports
     """
     from rerankbench.experiment import Laboratory
+    from rerankbench.latency import DevicePeaks
     from rerankbench.report import render_terminal, to_json
     from rerankbench.reporting import figure_of, report_of, write
 
@@ -66,7 +67,7 @@ def report(
     planner = open_planner(data, runs, experiment)
     plan = planner.plan(experiment, limit)
     results = Laboratory(planner).stored(plan, experiment, elsewhere or ())
-    made = report_of(experiment, results, runs)
+    made = report_of(experiment, results, runs, DevicePeaks(reports / "latency"))
     folder = reports / experiment.name
     figure = figure_of(experiment, made.table, results, runs)
     written = write(made, figure, folder, runs)

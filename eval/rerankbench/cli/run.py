@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -123,16 +123,14 @@ def _expected(plan: Sequence[Planned], runs: Path) -> Expected:
 
 def _print_plan(plan: Sequence[Planned], expected: Expected, as_json: bool) -> None:
     if as_json:
-        print_json({"cells": [{**_plan_data(p), **_expected_data(e)} for p, e in zip(plan, expected, strict=True)]})
+        print_json({"cells": [{**_plan_data(p), **_expected_data(p, e)} for p, e in zip(plan, expected, strict=True)]})
         return
     rows = []
     for p, e in zip(plan, expected, strict=True):
         data = _plan_data(p)
         numbers = [f"{data[key]:,}" if p.problem is None else "" for key in _NUMBERS]
         state = f"{p.state}, {p.done} done" if p.state == "unfinished" else p.state
-        rows.append(
-            [p.cell.system.name, f"{p.cell.benchmark}, {p.cell.first_stage} {p.cell.depth}", *numbers, duration(e[0]) if e else "", state]
-        )
+        rows.append([p.cell.system.name, f"{p.cell.benchmark}, {p.cell.first_stage} {p.cell.depth}", *numbers, _time(p, e), state])
     headings = ("queries", "documents", "prompts", "to embed", "≈ tokens in", "tokens out ≤", "≈ time")
     print_table(("system", "lists", *headings, "state"), rows, right=headings)
     for state, message, hint in dict.fromkeys((p.state, p.problem.message, p.problem.hint) for p in plan if p.problem):
@@ -140,6 +138,8 @@ def _print_plan(plan: Sequence[Planned], expected: Expected, as_json: bool) -> N
     reused = sum(p.state == "complete" for p in plan)
     typer.echo(f"{len(plan)} cells: {reused} complete and reused, {sum(p.problem is not None for p in plan)} missing or failed.")
     typer.echo(_in_all(plan, expected))
+    for line in _told_from(plan, expected):
+        typer.echo(line)
     typer.echo("Tokens are estimated from words. Documents that cells of one engine share are embedded once, and are counted in each.")
 
 
@@ -162,6 +162,28 @@ def _in_all(plan: Sequence[Planned], expected: Expected) -> str:
     return f"About {duration(seconds)} on this machine, ± {100 * error:.0f} % by what such predictions were off (median){rest}.{alike}"
 
 
+def _time(planned: Planned, expected: tuple[float, CostModel] | None) -> str:
+    """With a star where it is an extrapolation."""
+    if expected is None:
+        return ""
+    return duration(expected[0]) + ("*" if expected[1].beyond(planned.workload, planned.queries) else "")
+
+
+def _told_from(plan: Sequence[Planned], expected: Expected) -> Iterator[str]:
+    """The range that predictions come from, and which of them lie beyond it."""
+    known = [(p, *e) for p, e in zip(plan, expected, strict=True) if e]
+    ranges: dict[str, dict[str, None]] = {}
+    for p, _, model in known:
+        ranges.setdefault(model.timed(), {})[p.cell.system.name] = None
+    for said, systems in ranges.items():
+        yield f"Told from queries of {said}: {', '.join(systems)}."
+    far = {p.cell.system.name: beyond for p, _, model in known if (beyond := model.beyond(p.workload, p.queries))}
+    for system, beyond in far.items():
+        yield f"* extrapolated, {system}: {'; '.join(beyond)}."
+    if far:
+        yield "  Seconds need not grow in proportion: such a time may be off by a factor of two. A trial with --limit tells."
+
+
 def _of_one_run(known: Sequence[tuple[float, CostModel]]) -> bool:
     return any(model.runs == 1 for _, model in known)
 
@@ -174,9 +196,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60:02d} min"
 
 
-def _expected_data(expected: tuple[float, CostModel] | None) -> dict[str, float | None]:
-    seconds, error = (expected[0], expected[1].error) if expected else (None, None)
-    return {"expected_seconds": seconds, "expected_error": error}
+def _expected_data(planned: Planned, expected: tuple[float, CostModel] | None) -> dict[str, Any]:
+    if expected is None:
+        return {"expected_seconds": None, "expected_error": None, "extrapolated": []}
+    seconds, model = expected
+    return {
+        "expected_seconds": seconds,
+        "expected_error": model.error,
+        "extrapolated": list(model.beyond(planned.workload, planned.queries)),
+    }
 
 
 def _plan_data(planned: Planned) -> dict[str, Any]:

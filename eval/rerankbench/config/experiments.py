@@ -60,6 +60,11 @@ class Experiment:
         """What is timed, each in cells of its own; None where nothing is."""
         return self.file.timings if self.times_queries else (None,)
 
+    @property
+    def passes(self) -> int:
+        """How many runs each cell has, one after the other; 1 where nothing is timed."""
+        return self.file.passes if self.times_queries else 1
+
     def only(self, systems: Sequence[str] = (), benchmarks: Sequence[str] = ()) -> Experiment:
         """Keep the named systems (or families of sweep variants) and benchmarks; all where none is named.
 

@@ -132,11 +132,26 @@ class ScoresChoice(FigureChoice):
     panels: Literal["benchmark", "system"] = "benchmark"
 
 
-Choice = Annotated[SweepChoice | BarsChoice | LatencyChoice | ScoresChoice, Field(discriminator="kind")]
+class TradeoffChoice(FigureChoice):
+    """The first measure over seconds a query, each system once a timing; throughput apart, which is no query's time.
+
+    Attributes:
+        paper: Whether the paper's systems are shown too, in a panel of their own: its nDCG@10 on TREC-COVID over its seconds there.
+    """
+
+    kind: Literal["tradeoff"]
+    paper: bool = True
+
+
+Choice = Annotated[SweepChoice | BarsChoice | LatencyChoice | ScoresChoice | TradeoffChoice, Field(discriminator="kind")]
 
 
 Timing = Literal["cold", "documents-warm", "throughput"]
 """What the seconds of a query are: with nothing at hand, with the vectors of its documents at hand, or its share of all queries at once."""
+
+
+AtOnce = Annotated[int, Field(ge=2)] | Literal["all"]
+"""Queries that a ranker gets together."""
 
 
 class ExperimentFile(Options):
@@ -167,9 +182,11 @@ class ExperimentFile(Options):
         layout: What `report` shows: a row a system; a row a first stage with its ceiling and each reranker's gain; or the seconds that
             each system takes for one query (``latency``), whose runs are kept apart from all others.
         warmup: Queries of the layout ``latency`` that are ranked before the clock counts, after every start: the first ones, again.
+        passes: How often the layout ``latency`` times every query, each pass a run of its own; a row is then the mean over passes.
         timings: What the layout ``latency`` times, each in runs of its own: queries one at a time with nothing kept between them
             (``cold``); the same with the documents' vectors at hand, for the rankers that encode documents apart from their prompts
             (``documents-warm``, which the paper counts as "others"); all queries at once (``throughput``).
+        at_once: How many queries the timing ``throughput`` hands to a ranker together, each number in runs of its own.
         figure: What `report` draws besides the table: a swept key whose values are numbers, or ``kind`` and that kind's options.
         sweep: Dotted key (``depth``, ``first_stages``, ``ranker.X``, ``engine.X``) → values, for every system that has the key.
     """
@@ -194,7 +211,9 @@ class ExperimentFile(Options):
     significance: Literal["auto", "letters", "default", "none"] = "auto"
     layout: Literal["systems", "first-stages", "latency"] = "systems"
     warmup: int = Field(default=3, ge=0)
+    passes: int = Field(default=1, ge=1)
     timings: tuple[Timing, ...] = Field(default=("cold",), min_length=1)
+    at_once: tuple[AtOnce, ...] = Field(default=("all",), min_length=1)
     figure: Choice | None = None
     sweep: dict[str, list[Any]] = {}
 
@@ -242,11 +261,17 @@ class ExperimentFile(Options):
 
     @model_validator(mode="after")
     def _is_timed_where_it_says_how(self) -> Self:
-        idle = sorted({"warmup", "timings"} & self.model_fields_set)
+        idle = sorted({"warmup", "passes", "timings", "at_once"} & self.model_fields_set)
         if idle and self.layout != "latency":
             raise ValueError(f"{idle[0]!r} says how queries are timed, which layout 'latency' alone does")
+        if isinstance(self.figure, TradeoffChoice) and self.layout != "latency":
+            raise ValueError("figure 'tradeoff' shows seconds a query, which layout 'latency' alone times")
         if len(set(self.timings)) < len(self.timings):
             raise ValueError("'timings' names one of them twice")
+        if len(set(self.at_once)) < len(self.at_once):
+            raise ValueError("'at_once' names a number twice")
+        if "at_once" in self.model_fields_set and "throughput" not in self.timings:
+            raise ValueError("'at_once' says how many queries are timed together, which 'throughput' among the 'timings' does")
         beside_the_paper = self.table is not None or isinstance(self.figure, LatencyChoice)
         if self.layout == "latency" and beside_the_paper and self.timings != ("cold",):
             raise ValueError("beside the paper's seconds stand cold ones alone: leave 'timings' out, or 'table' and 'figure'")

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rerankbench.config import Experiment
-from rerankbench.config.schema import BarsChoice, LatencyChoice, ScoresChoice, SweepChoice
+from rerankbench.config.schema import BarsChoice, LatencyChoice, ScoresChoice, SweepChoice, TradeoffChoice
 from rerankbench.experiment import Result
 from rerankbench.figures.bars import bars_of
 from rerankbench.figures.latency import latency_of
 from rerankbench.figures.scores import scores_of
 from rerankbench.figures.sweep import sweep_of
+from rerankbench.figures.tradeoff import tradeoff_of
 from rerankbench.report import Table
 from rerankbench.report.marks import Figure
 
@@ -35,4 +36,6 @@ def figure_of(experiment: Experiment, table: Table, results: Sequence[Result], r
         return latency_of(choice, experiment, table)
     if isinstance(choice, ScoresChoice):
         return scores_of(choice, experiment, results, runs)
+    if isinstance(choice, TradeoffChoice):
+        return tradeoff_of(choice, experiment, results, runs)
     return None

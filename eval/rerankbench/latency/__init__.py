@@ -4,7 +4,23 @@ Runs nothing and renders nothing. Seconds belong to a device, an engine and its 
 across devices are ratios of systems. Cold queries, queries with documents at hand and all queries at once are never in one row.
 """
 
+from rerankbench.latency.device_page import write_device_page
+from rerankbench.latency.devices import device_label, folder_name, this_device
+from rerankbench.latency.peaks import DevicePeaks
 from rerankbench.latency.ratios import short
-from rerankbench.latency.tables import latency_table, latency_tables
+from rerankbench.latency.runs import Timed
+from rerankbench.latency.tables import LIMITS, latency_table, latency_tables, timed_rows
 
-__all__ = ["latency_table", "latency_tables", "short"]
+__all__ = [
+    "LIMITS",
+    "DevicePeaks",
+    "Timed",
+    "device_label",
+    "folder_name",
+    "latency_table",
+    "latency_tables",
+    "short",
+    "this_device",
+    "timed_rows",
+    "write_device_page",
+]

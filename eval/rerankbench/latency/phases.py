@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rerankbench.config import Experiment
+from rerankbench.latency.passes import repeats
 from rerankbench.latency.runs import Timed, heading
 from rerankbench.measures.interval import bootstrap_interval
 from rerankbench.measures.latency import QueryTime, percentile
@@ -27,6 +28,8 @@ READING, WRITING = f"{GENERATE}: reading the prompts", f"{GENERATE}: writing the
 TOLD = "generate: reading the prompts lasts from the start of a call to the engine until its first token; writing is the rest of it"
 UNTOLD = "reading a prompt and decoding its answer are not told apart where the engine does not say when an answer's first token was there"
 
+PASSES = "of several passes: the mean of each query's mean, percentiles of all single times; repeats: the lowest and the highest pass"
+
 
 def phases_table(experiment: Experiment, timed: Sequence[Timed]) -> Table:
     """A group a run: its phases in the order of the ranker, what lies between them, the whole, and single calls where there are several."""
@@ -38,13 +41,8 @@ def phases_table(experiment: Experiment, timed: Sequence[Timed]) -> Table:
         for name in ("mean-s", *PERCENTILES)
     )
     groups = [Group(_title(t, timed, experiment), tuple(_rows(t))) for t in measured]
-    return Table(
-        f"{experiment.name}-phases",
-        f"{experiment.file.title}: by phase",
-        columns,
-        tuple(groups),
-        context=(*CONTEXT, *_about_calls(measured)),
-    )
+    context = (*CONTEXT, *_about_calls(measured), *([PASSES] if experiment.passes > 1 else []))
+    return Table(f"{experiment.name}-phases", f"{experiment.file.title}: by phase", columns, tuple(groups), context=context)
 
 
 def phases_of(times: Sequence[QueryTime]) -> dict[str, list[float]]:
@@ -92,16 +90,24 @@ def _title(timed: Timed, among: Sequence[Timed], experiment: Experiment) -> str:
     return ", ".join(filter(None, [timed.name, heading(timed, among, experiment)]))
 
 
-def _rows(timed: Timed) -> Iterator[Row]:
+def _seconds_of(run: Timed) -> dict[str, list[float]]:
+    """Label of a row → seconds of each query of a single run."""
     rows: dict[str, list[float]] = {}
-    for phase, seconds in phases_of(timed.times).items():
-        rows |= {phase: seconds, **(reading_and_writing(timed) if phase == GENERATE else {})}
-    rows[WHOLE] = [time.overall for time in timed.times]
-    rows |= {f"call: {name}": seconds for name, seconds in calls_of(timed).items()}
-    for phase, seconds in rows.items():
+    for phase, seconds in phases_of(run.times).items():
+        rows |= {phase: seconds, **(reading_and_writing(run) if phase == GENERATE else {})}
+    rows[WHOLE] = [time.overall for time in run.times]
+    return rows | {f"call: {name}": seconds for name, seconds in calls_of(run).items()}
+
+
+def _rows(timed: Timed) -> Iterator[Row]:
+    each = [_seconds_of(one) for one in timed.each]
+    for phase in dict.fromkeys(phase for rows in each for phase in rows):
+        passes = [rows.get(phase, [0.0] * len(timed.times)) for rows in each]
+        means, single = [mean(of) for of in zip(*passes, strict=True)], [seconds for of in passes for seconds in of]
         variant = ", ".join(filter(None, [timed.cell.variant, phase]))
         cell = replace(timed.cell, variant=variant, not_judged="")
-        values = {name: percentile(seconds, percent) for name, percent in PERCENTILES.items()}
-        first = replace(cell, column="mean-s", value=mean(seconds), interval=bootstrap_interval(seconds))
+        values = {name: percentile(single, percent) for name, percent in PERCENTILES.items()}
+        apart = repeats(timed, [mean(of) for of in passes])
+        first = replace(cell, column="mean-s", value=mean(means), interval=bootstrap_interval(means), repeats=apart)
         others = [replace(cell, column=name, value=value, interval=None) for name, value in values.items()]
         yield Row(timed.cell.system, phase, (first, *others), variant)

@@ -27,10 +27,11 @@ class Timed:
     """One system's complete run on one candidate list, and what its queries took; `cell` is how it stands in a table of scores.
 
     Attributes:
-        times: One a query; empty where `cell` says why there are none, and where all queries were ranked at once.
-        together: Seconds of all queries at once; None where they were ranked one at a time.
-        ranked: In the order of `times`.
+        times: One a query, its mean over the passes; empty where `cell` says why there are none, and where all queries were ranked at once.
+        together: Seconds of all queries at once, likewise; None where they were ranked one at a time.
+        ranked: In the order of `times`; of the first pass.
         flaws: What keeps the times from being those of queries that were ranked alone, as `timing` says, and in one go.
+        passes: The runs that this one is the mean of; empty for a single run.
     """
 
     result: Result
@@ -40,6 +41,12 @@ class Timed:
     ranked: tuple[Ranked, ...] = field(default=(), repr=False)
     warmed_up: bool = False
     flaws: tuple[str, ...] = ()
+    passes: tuple[Timed, ...] = field(default=(), repr=False)
+
+    @property
+    def each(self) -> tuple[Timed, ...]:
+        """Its single runs."""
+        return self.passes or (self,)
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -56,15 +63,20 @@ class Timed:
         return self.result.cell.system.name
 
     @property
-    def tokens(self) -> tuple[int, int]:
+    def tokens(self) -> tuple[float, float]:
         """In and out, of all queries together; 0 where the engine does not count. Documents at hand are not read again."""
         known = {DOCUMENTS} if self.timing == "documents-warm" else set()
-        calls = [call for ranked in self.ranked for call in ranked.calls if call.phase not in known]
-        return sum(c.prompt_tokens for c in calls), sum(c.completion_tokens for c in calls)
+        calls = [call for one in self.each for ranked in one.ranked for call in ranked.calls if call.phase not in known]
+        sums = sum(c.prompt_tokens for c in calls), sum(c.completion_tokens for c in calls)
+        return sums[0] / len(self.each), sums[1] / len(self.each)
 
     def seconds(self, quantity: str) -> list[float]:
         """Of each query."""
         return [QUANTITIES[quantity](time) for time in self.times]
+
+    def every(self, quantity: str) -> list[float]:
+        """Of each query in each pass: what percentiles are of, for the mean of several passes hides a pass that was slow."""
+        return [seconds for one in self.each for seconds in one.seconds(quantity)]
 
 
 def heading(timed: Timed, among: Sequence[Timed], experiment: Experiment) -> str:
@@ -72,7 +84,7 @@ def heading(timed: Timed, among: Sequence[Timed], experiment: Experiment) -> str
     benchmark, first_stage, depth = timed.place
     lists = f"{title_of(benchmark, experiment)}, {first_stage} top {depth}"
     said = [lists] if len({t.place for t in among}) > 1 else []
-    said += [TIMED_AS[timed.timing]] if {t.timing for t in among} != {"cold"} else []
+    said += [timed.result.cell.timed_as or TIMED_AS[timed.timing]] if {t.timing for t in among} != {"cold"} else []
     return ", ".join(said)
 
 
@@ -81,7 +93,7 @@ def timed_run(result: Result, experiment: Experiment, runs: Path) -> Timed:
     # Of the measure there is nothing in a table of seconds, nor of what was done about queries without a ranking.
     scored = cell_of(result, experiment, runs)
     timing = result.cell.timing or "cold"
-    variant = ", ".join(filter(None, [scored.variant, "" if timing == "cold" else TIMED_AS[timing]]))
+    variant = ", ".join(filter(None, [scored.variant, "" if timing == "cold" else result.cell.timed_as]))
     cell = replace(scored, unit="seconds", first_stage="", missing_rule="error", expected_queries=None, defects={}, variant=variant)
     if not cell.done or result.folder is None or result.manifest is None:
         return Timed(result, cell)
@@ -108,14 +120,14 @@ def _measured(result: Result, cell: Cell, folder: Path, manifest: Mapping[str, A
         cell,
         queries=len(ranked),
         resumed=False,  # its mark speaks of the seconds of all queries together
-        notes=(_setting(manifest, cell.hardware), *flaws),
+        notes=(setting(manifest, cell.hardware), *flaws),
         not_judged=_not_judged(result, experiment, flaws) if experiment.file.table is not None else "",
     )
     return Timed(
         result,
         made,
         () if at_once else tuple(query_times(spans, query_ids)),
-        seconds_together(spans, query_ids) if at_once else None,
+        seconds_together(spans, query_ids, result.cell.at_once) if at_once else None,
         ranked,
         any(span.warmup for span in spans),
         flaws,
@@ -160,13 +172,13 @@ def _answers(manifest: Mapping[str, Any], *sources: str) -> tuple[int, int]:
     return sum(c[source] for c in counts for source in sources), sum(c["asked"] for c in counts)
 
 
-def _setting(manifest: Mapping[str, Any], hardware: str) -> str:
+def setting(manifest: Mapping[str, Any], hardware: str) -> str:
     """Engine, type, longest input and hardware: seconds of another setting are other seconds."""
     engine = manifest["system"]["engine"] or {}
     said = [engine.get("kind", "no engine")]
     said += [f"shape {Path(engine['shape']).name}"] if "shape" in engine else []
     said += [f"dtype {engine['dtype']}"] if "dtype" in engine else []
-    said += [f"at most {engine['max_tokens']:,} tokens"] if "max_tokens" in engine else []
+    said += [f"at most {engine['max_tokens']:,} tokens"] if engine.get("max_tokens") else []
     if _caches_prefixes(manifest):
         said.append("prefix caching" + (", forgotten before every batch of queries" if manifest.get("inputs_forgotten") else ""))
     return f"{', '.join(said)}; on {hardware}"

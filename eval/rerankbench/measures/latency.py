@@ -6,6 +6,7 @@ throughput, and is refused here.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,19 +84,24 @@ def query_times(spans: Sequence[Span], query_ids: Sequence[str]) -> list[QueryTi
     return [QueryTime(query, of.pop(WHOLE), of) for query, of in phases.items()]
 
 
-def seconds_together(spans: Sequence[Span], query_ids: Sequence[str]) -> float:
-    """The seconds of all queries, ranked at once, warm-up left out.
+def seconds_together(spans: Sequence[Span], query_ids: Sequence[str], at_once: int | None = None) -> float:
+    """The seconds of all queries, so many ranked at once, warm-up left out.
+
+    Args:
+        at_once: None is all of them.
 
     Raises:
-        MeasureError: they were ranked in several parts.
+        MeasureError: they were ranked in more parts, or larger ones.
         DataError: they were not timed, or others were.
     """
     counted = [span for span in spans if span.name == WHOLE and not span.warmup]
-    if len(counted) > 1:
-        raise MeasureError(f"ranked in {len(counted)} parts: no throughput of all queries at once")
-    if not counted or sorted(counted[0].query_ids) != sorted(query_ids):
+    size = at_once or max(1, len(query_ids))
+    largest = max((len(span.query_ids) for span in counted), default=0)
+    if len(counted) > math.ceil(len(query_ids) / size) or largest > size:
+        raise MeasureError(f"ranked in {len(counted)} parts: no throughput of {at_once or 'all'} queries at once")
+    if sorted(query for span in counted for query in span.query_ids) != sorted(query_ids):
         raise DataError(f"The {len(query_ids)} queries of this run were not timed together.")
-    return counted[0].seconds
+    return math.fsum(span.seconds for span in counted)
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

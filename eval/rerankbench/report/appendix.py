@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -152,17 +153,26 @@ def _defect_lines(table: Table) -> Iterable[str]:
             yield f"{row.label}: {'; '.join(parts)}"
 
 
+def _labels(table: Table) -> Mapping[int, str]:
+    """Row → its label, with its group's where several rows have the same."""
+    times = Counter(row.label for row in table.rows)
+    named = ((group, row) for group in table.groups for row in group.rows)
+    return {id(row): f"{row.label} ({group.label})" if times[row.label] > 1 and group.label else row.label for group, row in named}
+
+
 def _repeat_lines(table: Table) -> Iterable[str]:
+    labels = _labels(table)
     for row, column, cell in table.cells(averages=False):
         if len(cell.repeats) > 1:
             each = (f"{repeat.label} {as_printed(cell.in_points(repeat.value), column.decimals)}" for repeat in cell.repeats)
-            yield f"{row.label}: {column.key} {', '.join(each)}"
+            yield f"{labels[id(row)]}: {column.key} {', '.join(each)}"
 
 
 def _run_lines(table: Table) -> Iterable[str]:
+    labels = _labels(table)
     for row, column, cell in table.cells(averages=False):
         runs = [(f" {repeat.label}", repeat.run) for repeat in cell.repeats] or [("", cell.run)]
-        yield from (f"{row.label}: {column.key}{label} {run}" for label, run in runs if run)
+        yield from (f"{labels[id(row)]}: {column.key}{label} {run}" for label, run in runs if run)
 
 
 def _hardware(places: Iterable[Place]) -> tuple[str, ...]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from rerankbench.report.bar_figure import plot_bars
 from rerankbench.report.latency_figure import plot_latency
+from rerankbench.report.load_figure import plot_load
 from rerankbench.report.marks import Figure, Kind, marks_csv
 from rerankbench.report.score_figure import plot_scores
 from rerankbench.report.stage_figure import plot_stages
 from rerankbench.report.style import save, styled
 from rerankbench.report.sweep_figure import plot_sweep
+from rerankbench.report.tradeoff_figure import plot_tradeoff
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
@@ -23,6 +25,8 @@ PLOTS: Mapping[Kind, Callable[[Figure], Drawn]] = {
     "latency": plot_latency,
     "scores": plot_scores,
     "stages": plot_stages,
+    "load": plot_load,
+    "tradeoff": plot_tradeoff,
 }
 
 

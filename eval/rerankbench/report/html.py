@@ -96,8 +96,12 @@ def render_html(table: Table, shape: Shape = "paper", *, base: str | None = None
     return environment().get_template("page.html").render(title=table.title, table=table_fragment(table, shape, runs_below(base)))
 
 
-def table_fragment(table: Table, shape: Shape, link: RunLink) -> Markup:
-    """The table and all that is said under it, without a heading; what it looks like is in ``table.css``."""
+def table_fragment(table: Table, shape: Shape, link: RunLink, anchors: str = "") -> Markup:
+    """The table and all that is said under it, without a heading; what it looks like is in ``table.css``.
+
+    Args:
+        anchors: What the names of its notes begin with, where a page holds several tables.
+    """
     from markupsafe import Markup
 
     under = appendix(table)
@@ -107,6 +111,7 @@ def table_fragment(table: Table, shape: Shape, link: RunLink) -> Markup:
         .get_template("table.html")
         .render(
             table=table,
+            anchors=anchors,
             grids=grids,
             signs=legend(table, under, flags=shape == "paper"),
             statements=[line for line in (*under.verdicts, under.complete) if line],

@@ -15,7 +15,7 @@ from rerankbench.report.cells import Cell, Significance
 from rerankbench.report.table import INCOMPLETE
 
 Source = Literal["ours", "paper"]
-Kind = Literal["sweep", "bars", "latency", "scores", "stages"]
+Kind = Literal["sweep", "bars", "latency", "scores", "stages", "load", "tradeoff"]
 NAMED = 6
 """How many series a caption names before it counts the rest."""
 

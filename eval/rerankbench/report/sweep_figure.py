@@ -47,7 +47,7 @@ def _draw_panel(figure: Figure, panel: str, axis: Axes, width_in: float) -> None
     for level, dash in zip(levels, cycle(LEVELS), strict=False):
         axis.axhline(float(level.y or 0), color=QUIET, linestyle=dash, linewidth=1.1, label=level.series)
     if any(m.y is not None for m in figure.of(panel)):
-        _set_ticks(axis, sorted({_place(m) for m in figure.marks if m.x is not None}), width_in)
+        set_ticks(axis, sorted({_place(m) for m in figure.marks if m.x is not None}), width_in)
     else:
         absent(axis)
 
@@ -90,7 +90,7 @@ def _place(mark: Mark) -> float:
     return float(mark.x or 0)
 
 
-def _set_ticks(axis: Axes, ticks: Sequence[float], width_in: float) -> None:
+def set_ticks(axis: Axes, ticks: Sequence[float], width_in: float) -> None:
     """A tick a value; its number only where it does not run into the one before."""
     if not ticks:
         return

@@ -74,7 +74,9 @@ def collect(sources: Iterable[tuple[Experiment | MtebTable, Planner]], runs: Pat
 
 
 def _table(asked: Experiment | MtebTable, page: str, report: Report) -> ShownTable:
-    return ShownTable(asked.name, _called(asked), asked.file.description.strip(), page, _portable_table(report.table), report.shape)
+    more = {name: _portable_table(table) for name, table in report.more.items()}
+    about = asked.file.description.strip()
+    return ShownTable(asked.name, _called(asked), about, page, _portable_table(report.table), report.shape, more=more)
 
 
 def _gather(lists: dict[str, _List], result: Result, experiment: Experiment, planner: Planner, page: str) -> None:
@@ -134,7 +136,7 @@ def _run(run: _Run, runs: Path, pages: Names) -> ShownRun:
 def _portable_table(table: Table) -> Table:
     """The table without places of this machine in what it says about missing cells."""
     groups = tuple(replace(group, rows=tuple(map(_portable_row, group.rows))) for group in table.groups)
-    return replace(table, groups=groups, context=tuple(map(portable, table.context)))
+    return replace(table, groups=groups, context=tuple(map(portable, table.context)), notes=tuple(map(portable, table.notes)))
 
 
 def _portable_row(row: Row) -> Row:

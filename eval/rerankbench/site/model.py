@@ -6,7 +6,7 @@ Paths of pages are relative to the site's folder, with ``/``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,7 @@ class ShownTable:
         config: The configuration's name.
         called: What a command line calls it.
         description: What it says about itself.
+        more: Further tables, by the name of their files; what they lack is what the first one lacks.
         figure: What is drawn of it; the table of a configuration that is there for its figure repeats cells of others.
         drawn: Where the figure's files lie, ``figure.svg`` among them.
     """
@@ -39,6 +40,12 @@ class ShownTable:
     shape: Shape
     figure: Figure | None = None
     drawn: str = ""
+    more: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """All of them, the main one first."""
+        return {"table": self.table, **self.more}
 
     @property
     def title(self) -> str:
@@ -48,7 +55,7 @@ class ShownTable:
     @property
     def incomplete(self) -> bool:
         """Whether the table or the figure lacks a value."""
-        return bool(self.table.exit_code() or (self.figure and self.figure.exit_code()))
+        return bool(max(table.exit_code() for table in self.tables.values()) or (self.figure and self.figure.exit_code()))
 
 
 @dataclass(frozen=True)

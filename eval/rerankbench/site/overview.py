@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rerankbench.reference.verdict import Verdict, as_printed, mean
@@ -17,6 +17,9 @@ from rerankbench.site import plot
 from rerankbench.site.folder import Writer
 from rerankbench.site.model import Contents, ShownTable
 from rerankbench.site.pages import write_page
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 SIGNS = (
     (Verdict.MATCH, "match", "="),
@@ -60,8 +63,13 @@ def write(writer: Writer, contents: Contents) -> None:
     write_page(writer, "plot.html", "plot.html", points=drawn, lists=list(dict.fromkeys(p["list"] for p in drawn)), contents=contents)
     pages = {run.path: run.page for run in contents.runs}
     for shown in contents.tables:
-        fragment = table_fragment(shown.table, shown.shape, lambda cell: _link(cell, pages))
-        write_page(writer, shown.page, "table_page.html", shown=shown, fragment=fragment)
+        fragments = [(name, table.title, _fragment(name, table, shown, pages)) for name, table in shown.tables.items()]
+        write_page(writer, shown.page, "table_page.html", shown=shown, fragments=fragments)
+
+
+def _fragment(name: str, table: Table, shown: ShownTable, pages: Mapping[str, str]) -> Markup:
+    """A table of a page that may hold several, each with notes of its own."""
+    return table_fragment(table, shown.shape, lambda cell: _link(cell, pages), anchors="" if name == "table" else f"{name}-")
 
 
 def _counted(contents: Contents) -> Iterable[Table]:

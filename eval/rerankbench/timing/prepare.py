@@ -14,19 +14,31 @@ from rerankbench.protocols import EncodesDocuments, ForgetsInputs, Ranker, TextE
 from rerankbench.records import CandidateList, Span
 
 
-def queries_at_once(timing: Timing | None, lists: Sequence[CandidateList]) -> int | None:
-    """How many queries a timing hands to a ranker together; None where that is not for it to say."""
-    return {"cold": 1, "documents-warm": 1, "throughput": max(1, len(lists))}[timing] if timing else None
+def queries_at_once(timing: Timing | None, lists: Sequence[CandidateList], at_once: int | None = None) -> int | None:
+    """How many queries a timing hands to a ranker together; None where that is not for it to say.
+
+    Args:
+        at_once: Of ``throughput``; None is all of them.
+    """
+    return {"cold": 1, "documents-warm": 1, "throughput": at_once or max(1, len(lists))}[timing] if timing else None
 
 
 def prepared(
-    ranker: Ranker, engine: CachedEngine | None, clock: Clock, lists: Sequence[CandidateList], *, timing: Timing, warmup: int
+    ranker: Ranker,
+    engine: CachedEngine | None,
+    clock: Clock,
+    lists: Sequence[CandidateList],
+    *,
+    timing: Timing,
+    warmup: int,
+    at_once: int | None = None,
 ) -> list[Span]:
     """Bring ranker and engine into the state that `timing` asks for. After every start: a model that was loaded again is cold.
 
     Args:
         lists: Those that will be timed; of none nothing is prepared.
         warmup: How many of them are ranked before, from the first on, and over again where there are fewer.
+        at_once: See `queries_at_once`.
 
     Returns:
         The spans of the warm-up, marked as such.
@@ -37,7 +49,7 @@ def prepared(
     if timing == "documents-warm":
         _put_at_hand(ranker, engine, lists)
     first = list(islice(cycle(lists), warmup))
-    size = queries_at_once(timing, first) or 1
+    size = queries_at_once(timing, first, at_once) or 1
     with clock.warming_up():
         for start in range(0, len(first), size):
             batch = first[start : start + size]
