@@ -158,7 +158,7 @@ class Remembering(LexicalEngine):
         self.events.append("work")
         return super().embed(texts)
 
-    def forget_prefixes(self) -> None:
+    def forget_inputs(self) -> None:
         self.events.append("forget")
 
 

@@ -274,7 +274,7 @@ def test_documents_at_hand_of_no_system_are_refused(tmp_path: Path, mirror: Path
     # Two calls a query, documents and prompt; a warm-up of two queries; four queries.
     [("cold", ["work"] * 4 + ["forget", "work", "work"] * 4), ("throughput", ["work"] * 2 + ["forget", "work", "work"])],
 )
-def test_before_every_batch_that_is_timed_prefixes_are_forgotten_and_the_manifest_says_so(
+def test_before_every_batch_that_is_timed_inputs_are_forgotten_and_the_manifest_says_so(
     tmp_path: Path, mirror: Path, timing: str, expected: list[str]
 ) -> None:
     Remembering.events.clear()
@@ -286,14 +286,14 @@ def test_before_every_batch_that_is_timed_prefixes_are_forgotten_and_the_manifes
     )
     assert Remembering.events == expected
     assert result.manifest is not None
-    assert result.manifest["prefixes_forgotten"] is True
+    assert result.manifest["inputs_forgotten"] is True
 
 
-def test_a_run_whose_prefixes_were_forgotten_is_not_flawed_by_its_warm_up(tmp_path: Path, mirror: Path) -> None:
+def test_a_run_whose_inputs_were_forgotten_is_not_flawed_by_its_warm_up(tmp_path: Path, mirror: Path) -> None:
     asked, results, _ = _tables(tmp_path, mirror, COLD)
     assert results[0].manifest is not None
     manifest = {**results[0].manifest, "system": {"engine": {"kind": "vllm", "prefix_caching": True}}}
-    kept, forgot = (timed_run(replace(results[0], manifest={**manifest, "prefixes_forgotten": f}), asked, tmp_path) for f in (False, True))
+    kept, forgot = (timed_run(replace(results[0], manifest={**manifest, "inputs_forgotten": f}), asked, tmp_path) for f in (False, True))
     assert kept.flaws == ("prefix caching: the engine had read the 2 queries of the warm-up before it was timed on them",)
     assert forgot.flaws == ()
     assert any("prefix caching, forgotten before every batch of queries" in note for note in forgot.cell.notes)

@@ -7,7 +7,7 @@ does the work; this file holds them together and knows the insides of none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -25,10 +25,10 @@ from rerankbench.first_stages.dense import DenseFirstStage
 from rerankbench.measures.latency import WHOLE
 from rerankbench.measures.quality import check_measure, measure
 from rerankbench.plan import Cell, Planned, Planner, engine_class, folder_name, ranker_class
-from rerankbench.protocols import Accounts, Engine, ForgetsPrefixes, Parts, Ranker, TextEmbedder
+from rerankbench.protocols import Accounts, Engine, ForgetsInputs, Parts, Ranker, TextEmbedder
 from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Ranking, Span
 from rerankbench.store import RunFolder, read_manifest, read_measurements, read_spans
-from rerankbench.timing import Meter, forget_prefixes, prepared, queries_at_once
+from rerankbench.timing import Meter, forget, prepared, queries_at_once
 from rerankbench.trec import Run, read_run
 
 
@@ -171,7 +171,7 @@ class Laboratory:
                 state: Any = {"timing": cell.timing, "at_once": cell.at_once, "warmup": experiment.file.warmup}
                 folder.note(prepared(ranker, engine, clock, lists[resumed_at:], **state))
             before, meter = engine.counts() if engine else {}, Meter()
-            for batch, spans, seconds in _batches(ranker, clock, lists[resumed_at:], size, forget=engine if cell.timing else None):
+            for batch, spans, seconds in _batches(ranker, clock, lists[resumed_at:], size, _before(cell, ranker, engine)):
                 folder.append(batch, spans, seconds)
                 ranked.extend(batch)
                 observer.queries_done(len(batch))
@@ -267,9 +267,9 @@ class Laboratory:
 
     @staticmethod
     def _timed_facts(cell: Cell, engine: CachedEngine | None, meter: Meter) -> dict[str, Any]:
-        """Which pass it is, what was used besides time, and whether earlier prefixes were forgotten."""
-        forgets = isinstance(engine, ForgetsPrefixes)
-        return {"pass": cell.number, "passes": cell.passes, "resources": meter.read(), "prefixes_forgotten": forgets}
+        """Which pass it is, what was used besides time, and whether earlier inputs were forgotten."""
+        forgets = isinstance(engine, ForgetsInputs)
+        return {"pass": cell.number, "passes": cell.passes, "resources": meter.read(), "inputs_forgotten": forgets}
 
     def _measure(self, cell: Cell, run: Path, experiment: Experiment) -> list[Measurement]:
         return self._measured(cell, read_run(run), experiment)
@@ -326,8 +326,9 @@ class Laboratory:
 
 
 def _remembers(system: System) -> bool:
-    """Whether its engine keeps what it has read across calls, so that a run would be timed on what the run before it has read."""
-    return system.engine is not None and bool(getattr(system.engine.options, "prefix_caching", False))
+    """Whether its engine keeps what it has read across calls and cannot forget it, so that a run would be timed on the one before it."""
+    caches = system.engine is not None and bool(getattr(system.engine.options, "prefix_caching", False))
+    return caches and not issubclass(cast("type", engine_class(system)), ForgetsInputs)
 
 
 def _by_engine(plan: Sequence[Planned]) -> list[int]:
@@ -336,17 +337,23 @@ def _by_engine(plan: Sequence[Planned]) -> list[int]:
     return sorted(range(len(plan)), key=lambda position: keys.index(keys[position]))
 
 
+def _before(cell: Cell, ranker: Ranker, engine: CachedEngine | None) -> Callable[[Sequence[CandidateList]], None]:
+    """What is done before a batch of a cell: nothing, but where it is timed."""
+    timing = cell.timing
+    return (lambda batch: forget(ranker, engine, batch, timing)) if timing else (lambda _: None)
+
+
 def _batches(
-    ranker: Ranker, clock: Clock, lists: Sequence[CandidateList], size: int, forget: CachedEngine | None
+    ranker: Ranker, clock: Clock, lists: Sequence[CandidateList], size: int, before: Callable[[Sequence[CandidateList]], None]
 ) -> Iterator[tuple[list[Ranked], list[Span], float]]:
     """Rank `size` lists at a time; yields what came out, the batch's spans and its wall time in seconds.
 
     Args:
-        forget: The engine that is to forget prefixes before every batch, outside its time.
+        before: Called with every batch, outside its time.
     """
     remaining = iter(lists)
     while batch := list(islice(remaining, size)):
-        forget_prefixes(forget)
+        before(batch)
         with clock.span(WHOLE, query_ids=[candidates.query.id for candidates in batch]):
             ranked = ranker.rank(batch)
         _check_batch(ranked, batch, ranker.name)

@@ -192,10 +192,10 @@ class AnswerForcer(Protocol):
 
 
 @runtime_checkable
-class ForgetsPrefixes(Protocol):
-    """An engine that may keep what it computed for the beginning of an input, for a later input that begins alike."""
+class ForgetsInputs(Protocol):
+    """An engine that may keep something of an input for a later one: its tokens, or what was computed for its beginning."""
 
-    def forget_prefixes(self) -> None:
+    def forget_inputs(self) -> None:
         """Keep nothing of what was read so far: the next input is read as if it were the first.
 
         Raises:

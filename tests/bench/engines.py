@@ -31,7 +31,7 @@ from rerankbench.records import CandidateList
 
 HERE = Path(__file__).parent
 REPORTS = HERE.parents[1] / "reports" / "bench"
-OWN = {"small": "small-qwen3.json", "tiny": "tiny-qwen3.json"}
+OWN = {"small": HERE / "small-qwen3.json", "tiny": bench.REGISTERED / "qwen3-tiny.json"}
 """Shapes that a CPU runs in minutes: 44 and 20 million parameters, of which the layers have 4.7 and 0.4 million."""
 
 
@@ -95,7 +95,7 @@ def model_folder(shape: str, tokenizer: Path) -> Iterator[Path]:
     """A folder with the shape's ``config.json`` and the tokenizer, without weights."""
     shipped = bench.REGISTERED / f"{shape}.json"
     with tempfile.TemporaryDirectory() as made:
-        shutil.copy(HERE / OWN[shape] if shape in OWN else shipped, Path(made) / "config.json")
+        shutil.copy(OWN.get(shape, shipped), Path(made) / "config.json")
         for file in tokenizer.iterdir():
             shutil.copy(file, made)
         yield Path(made)

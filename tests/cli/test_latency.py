@@ -207,7 +207,7 @@ def test_runs_of_several_devices_are_refused(call: Caller, tmp_path: Path) -> No
     assert "NVIDIA H100" in done.err
 
 
-@pytest.mark.parametrize("config", ["latency", "latency-cpu"])
+@pytest.mark.parametrize("config", ["latency", "latency-cpu", "latency-shapes"])
 def test_the_shipped_settings_time_all_three_states(config: str) -> None:
     asked = load_experiment(config)
     assert asked.timings == ("cold", "documents-warm", "throughput")
@@ -224,3 +224,25 @@ def test_the_default_is_the_papers_setting() -> None:
     assert list(rankers) == [f"{name}-{size}" for size in ("0.6B", "4B", "8B") for name in ("E2Rank", "RankQwen3")]
     assert all(r["documents_in_prompt"] == 20 for name, r in rankers.items() if name.startswith("E2Rank"))
     assert all((r["window"], r["step"]) == (20, 10) for name, r in rankers.items() if name.startswith("RankQwen3"))
+
+
+@pytest.mark.parametrize("config", ["latency-cpu", "latency-shapes", "latency-prefix"])
+def test_where_weights_are_drawn_listwise_answers_are_forced_and_one_setting_names_the_tokenizer(config: str) -> None:
+    anchor = "tiny" if config == "latency-cpu" else "any"
+    asked = load_experiment(config, [f"engines.{anchor}.tokenizer=/a/folder"])
+    engines = [system.engine.as_data() for system in asked.systems if system.engine]
+    assert len(engines) == len(asked.systems)
+    assert {engine["kind"] for engine in engines} <= {"random-weights", "random-weights-vllm"}
+    assert {engine["tokenizer"] for engine in engines} == {"/a/folder"}
+    listwise = [system.ranker.as_data() for system in asked.systems if system.ranker.kind == "listwise"]
+    assert {(r["decoding"], r["window"], r["step"]) for r in listwise} == {("forced", 20, 10)}
+
+
+def test_prefixes_are_shared_and_not_shared_in_pairs_that_differ_in_nothing_else() -> None:
+    systems = {system.name: system for system in load_experiment("latency-prefix").systems}
+    plain = {name: system for name, system in systems.items() if not name.endswith("-sharing")}
+    assert list(plain) == ["RankQwen3-0.6B", "RankQwen3-4B", "RankQwen3-8B"]
+    for name, system in plain.items():
+        alone, sharing = system.as_data(), systems[f"{name}-sharing"].as_data()
+        assert (alone["engine"].pop("prefix_caching"), sharing["engine"].pop("prefix_caching")) == (False, True)
+        assert alone == sharing

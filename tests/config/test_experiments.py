@@ -150,6 +150,30 @@ def test_a_set_that_cannot_be_applied_is_refused(tmp_path: Path, assignment: str
         _load(tmp_path, MINIMAL, assignment)
 
 
+def test_an_engine_is_laid_over_its_base_however_far_down_and_a_set_of_the_lowest_reaches_all(tmp_path: Path) -> None:
+    text = (
+        "title: t\nbenchmarks: [mini]\nengines: {any: {seed: 1, mode: echo}, two: {base: any, seed: 2}, e: {base: two, kind: scripted}}\n"
+        "systems: [{name: a, base: window, engine: e}, {name: b, base: window, engine: {base: e, seed: 3}}]"
+    )
+    experiment = _load(tmp_path, text, "engines.any.mode=reverse")
+    made = [system.engine.as_data() for system in experiment.systems if system.engine]
+    assert [(e["kind"], e["seed"], e["mode"]) for e in made] == [("scripted", 2, "reverse"), ("scripted", 3, "reverse")]
+    assert "base" not in made[0]
+
+
+@pytest.mark.parametrize(
+    ("engines", "expected"),
+    [
+        ("{e: {base: f, kind: scripted}}", "there is no engine 'f' to be a base"),
+        ("{e: {base: f, kind: scripted}, f: {base: e}}", "the engine 'e' is its own base, by way of e and f"),
+        ("{e: {kind: scripted}, f: {kind: scripted}}", "no system uses the engine 'f'"),
+    ],
+)
+def test_a_base_that_is_not_there_or_goes_round_in_a_circle_is_refused(tmp_path: Path, engines: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        _load(tmp_path, f"title: t\nbenchmarks: [mini]\nengines: {engines}\nsystems: [{{base: window, engine: e}}]")
+
+
 def test_only_keeps_what_is_named_and_refuses_what_is_not_there(tmp_path: Path) -> None:
     experiment = _load(tmp_path, "title: t\nbenchmarks: [mini, dl19]\nsystems: [BM25, {base: window, sweep: {ranker.step: [5, 10]}}]")
     kept = experiment.only(["window"], ["dl19"])

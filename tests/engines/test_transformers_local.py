@@ -2,21 +2,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rerankbench.engines.transformers_batches import plan_batches
+from rerankbench.clock import Clock
+from rerankbench.engines import local_model
+from rerankbench.engines.transformers_batches import pieces, plan_batches
 from rerankbench.engines.transformers_decoding import FirstToken
 from rerankbench.engines.transformers_local import TransformersEngine, TransformersOptions
 from rerankbench.errors import EngineError, MissingWeights, OverLengthError
-from rerankbench.protocols import ChatTemplate, Engine, Floats, TextEmbedder, TextGenerator, Tokens
-from rerankbench.records import Chat, Message, Prompt
+from rerankbench.protocols import ChatTemplate, Engine, Floats, Parts, Ranker, TextEmbedder, TextGenerator, Tokens
+from rerankbench.rankers.embedding import EmbeddingOptions, EmbeddingRanker
+from rerankbench.rankers.listwise import ListwiseOptions, ListwiseRanker
+from rerankbench.records import CandidateList, Chat, Document, Message, Prompt, Query
 
 torch = pytest.importorskip("torch")
 transformers: Any = pytest.importorskip("transformers")
@@ -87,6 +93,61 @@ def test_a_text_without_a_token_is_zero_and_no_text_gives_no_row(engine: Transfo
     vectors = engine.embed(["", "x"])
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([0.0, 1.0], abs=1e-6)
     assert engine.embed([]).shape == (0, 64)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.text("ab c", max_size=30), max_size=8), characters=st.integers(1, 60))
+def test_what_is_tokenised_piece_by_piece_gets_the_vectors_that_it_gets_in_one_piece(
+    engine: TransformersEngine, texts: list[str], characters: int
+) -> None:
+    whole = engine.embed(texts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_model, "pieces", lambda of, _: pieces(of, characters))
+        assert engine.embed(texts) == pytest.approx(whole, abs=1e-6)
+
+
+def test_a_text_in_a_later_piece_that_is_too_long_is_named_by_its_place_in_the_list(tiny_qwen3: Path) -> None:
+    engine = TransformersEngine(options(tiny_qwen3, max_tokens=4, batch_tokens=1))
+    texts = ["one two", "three four", "one two three four five six", "x", "one two three four five six seven"]
+    assert engine.options.batching == "auto"
+    with pytest.raises(OverLengthError, match="2 of 5 inputs are longer than 4 tokens; the first is number 3 with 6 tokens"):
+        engine.embed(texts)
+
+
+@given(st.lists(st.text(max_size=9), max_size=12), st.none() | st.integers(1, 30))
+def test_pieces_are_the_list_and_hold_no_more_characters_than_they_may_but_for_one_long_text(texts: list[str], most: int | None) -> None:
+    made = list(pieces(texts, most))
+    assert [text for piece in made for text in piece] == texts
+    assert all(made)
+    assert all(len(piece) == 1 or most is None or sum(map(len, piece)) <= most for piece in made)
+    # And no two neighbours would fit together.
+    assert all(most is not None and sum(map(len, a)) + len(b[0]) > most for a, b in pairwise(made))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: EmbeddingRanker.build(EmbeddingOptions(), p),
+        lambda p: ListwiseRanker.build(ListwiseOptions(window=3, step=2, max_new_tokens=4), p),
+    ],
+    ids=["E2Rank", "RankQwen3"],
+)
+def test_from_the_check_of_its_length_to_the_answer_no_text_is_tokenised_twice(
+    tiny_qwen3: Path, make: Callable[[Parts], Ranker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = TransformersEngine(options(tiny_qwen3))
+    read: list[str] = []
+    call = engine.tokens._call
+
+    def noted(texts: Sequence[str], **more: bool) -> Any:
+        read.extend(texts)
+        return call(texts, **more)
+
+    monkeypatch.setattr(engine.tokens, "_call", noted)
+    documents = tuple(Document(f"d{i}", f"text {i} about life") for i in range(5))
+    make(Parts("dl19", engine, dict, Clock())).rank([CandidateList(Query("q", "what is life"), documents, (0.0,) * 5)])
+    assert len(read) >= 2
+    assert [text for text, times in Counter(read).items() if times > 1] == []
 
 
 def test_the_limit_is_the_smaller_of_the_option_and_the_models_positions(engine: TransformersEngine, tiny_qwen3: Path) -> None:

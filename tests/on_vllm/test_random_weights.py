@@ -37,16 +37,16 @@ def test_forced_answers_have_the_tokens_of_the_answer_and_its_end_whatever_the_w
     engine.close()
 
 
-def test_prefixes_are_forgotten_where_they_are_kept(small_qwen3: Path, tokenizer_dir: Path) -> None:
+def test_inputs_are_forgotten_whose_beginnings_are_kept(small_qwen3: Path, tokenizer_dir: Path) -> None:
     shape = str(small_qwen3 / "config.json")
     options = RandomVllmOptions(shape=shape, tokenizer=str(tokenizer_dir), max_tokens=1024, enforce_eager=True, prefix_caching=True)
     engine = RandomVllmEngine(options)
-    engine.forget_prefixes()  # nothing is loaded, and nothing is to be forgotten
+    engine.forget_inputs()  # nothing is loaded, and nothing is to be forgotten
     prompt = "words that are read again " * 150
     cached = []
     for forget in (False, False, True, False):
         if forget:
-            engine.forget_prefixes()
+            engine.forget_inputs()
         outputs, *_ = engine._continued(("generate",), engine.tokens.prompt_ids([prompt]), engine._greedy(1))
         cached.append(outputs[0].num_cached_tokens)
     assert cached[0] == cached[2] == 0

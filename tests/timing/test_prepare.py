@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from rerankbench.clock import Clock
+from rerankbench.config import Timing
 from rerankbench.engines.caching import CachedEngine
 from rerankbench.engines.recorder import Recorder
 from rerankbench.errors import ConfigError
 from rerankbench.measures.latency import percentile, query_times
 from rerankbench.protocols import Floats
 from rerankbench.records import CandidateList, Document, Query, Ranked, Ranking
-from rerankbench.timing import forget_prefixes, prepared, queries_at_once
+from rerankbench.timing import forget, prepared, queries_at_once
 
 
 class Hand:
@@ -199,16 +200,35 @@ class Forgetful(Recorder):
 
     forgot = 0
 
-    def forget_prefixes(self) -> None:
+    def forget_inputs(self) -> None:
         self.forgot += 1
 
 
-def test_an_engine_that_keeps_prefixes_is_told_to_forget_them_and_any_other_is_left_alone() -> None:
-    inner = Forgetful()
-    assert forget_prefixes(CachedEngine(inner, max_bytes=0))
-    assert inner.forgot == 1
-    assert not forget_prefixes(CachedEngine(Recorder(), max_bytes=0))
-    assert not forget_prefixes(None)
+class Known(Encoding):
+    """Counts how often its documents were looked at."""
+
+    looked = 0
+
+    def document_inputs(self, batch: Sequence[CandidateList]) -> list[str]:
+        self.looked += 1
+        return super().document_inputs(batch)
+
+
+@pytest.mark.parametrize(("timing", "looked"), [("cold", 0), ("documents-warm", 1), ("throughput", 0)])
+def test_an_engine_that_keeps_inputs_is_told_to_forget_them_but_lengths_of_documents_at_hand_are_known(timing: Timing, looked: int) -> None:
+    inner, hand = Forgetful(), Hand()
+    engine = CachedEngine(inner, max_bytes=0)
+    ranker = Known(hand, Clock(hand), engine)
+    forget(ranker, engine, _lists(1), timing)
+    assert (inner.forgot, ranker.looked) == (1, looked)
+    assert (inner.asked, hand.time) == ([], 0.0)
+
+
+def test_an_engine_that_keeps_nothing_is_left_alone() -> None:
+    inner, hand = Recorder(), Hand()
+    for engine in (CachedEngine(inner, max_bytes=0), None):
+        forget(Slow(hand, Clock(hand)), engine, _lists(1), "documents-warm")
+    assert inner.asked == []
 
 
 def test_each_timing_says_how_many_queries_it_hands_over() -> None:

@@ -243,6 +243,8 @@ def _refuse_idle_engines(written: ExperimentFile, known: Mapping[str, SystemEntr
     entries = [e for entry in written.systems for e in (entry, known.get(entry.base), *entry.repeats) if e]
     used = {entry.engine for entry in entries if isinstance(entry.engine, str)}
     used |= {name for data in written.candidates.values() for name in named_engines(data)}
+    inline = [entry.engine for entry in entries if isinstance(entry.engine, dict)]
+    used |= {engine["base"] for engine in (*inline, *written.engines.values()) if "base" in engine}
     for name in written.engines:
         if name not in used:
             raise ConfigError(f"{file.place(('engines', name))}: no system uses the engine {name!r}. {nearest(name, used)}")

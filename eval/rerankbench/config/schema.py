@@ -165,6 +165,7 @@ class ExperimentFile(Options):
         candidates: First stages of this experiment's own, by name: ``kind`` and that kind's options. Their lists are built over the
             benchmark's corpus when the experiment is run. The ``stages`` of a fusion may be names of others; a file's path starts
             where this file lies.
+        engines: Engines by a name for `systems`: ``kind`` and that kind's options, with ``base`` laid over another one of these.
         own_benchmarks: Benchmarks of one's own, by name: see `benchmarks.own.OwnBenchmark`.
         exclusions: When documents that a benchmark excludes for a query (BRIGHT) are dropped: from the ranking (``after``, the paper's
             way), from the candidate list (``before``), or not at all.

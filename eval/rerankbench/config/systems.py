@@ -76,14 +76,32 @@ class Names:
         return self.systems[entry.base]
 
     def engine(self, engine: str | dict[str, Any] | None, place: Place) -> dict[str, Any]:
-        """An engine's data: as given, or by name (one of the file's own, else a kind without options); empty for none."""
+        """An engine's data: as given, or by name (one of the file's own, else a kind without options); empty for none.
+
+        With a ``base`` it is laid over that engine of the file's own.
+        """
         if not isinstance(engine, str):
-            return dict(engine or {})
+            return self._over_base(engine or {}, place, ())
         if engine in self.engines:
-            return dict(self.engines[engine])
+            return self._over_base(self.engines[engine], place, (engine,))
         if engine in registry.ENGINES or ":" in engine:
             return {"kind": engine}
         raise ConfigError(f"{place(('engine',))}: there is no engine {engine!r}. {nearest(engine, [*self.engines, *registry.ENGINES])}")
+
+    def _over_base(self, written: Mapping[str, Any], place: Place, seen: tuple[str, ...]) -> dict[str, Any]:
+        """
+        Args:
+            seen: Engines whose base this is.
+        """
+        own = {key: value for key, value in written.items() if key != "base"}
+        base = written.get("base")
+        if base is None:
+            return own
+        if base in seen:
+            raise ConfigError(f"{place(('engine',))}: the engine {base!r} is its own base, by way of {' and '.join(seen)}")
+        if base not in self.engines:
+            raise ConfigError(f"{place(('engine',))}: there is no engine {base!r} to be a base. {nearest(str(base), self.engines)}")
+        return {**self._over_base(self.engines[base], place, (*seen, base)), **own}
 
 
 def build_system(name: str, entry: SystemEntry, names: Names, place: Place) -> System:

@@ -22,7 +22,7 @@ _CAPABILITIES = (
     ("generate",),
     ("generate_pattern",),
     ("generate_forced",),  # never kept: it is asked for its time
-    ("forget_prefixes",),
+    ("forget_inputs",),
     ("label_scores",),
     ("score_pairs", "pair_tokens"),
     ("generate_fused",),

@@ -8,7 +8,7 @@ takes as long as loading does; who measures time warms up before.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
@@ -21,9 +21,9 @@ from pydantic import Field
 from rerankbench import config
 from rerankbench.engines import weights
 from rerankbench.engines.encoder_decoder import fused_inputs
-from rerankbench.engines.hf_tokens import HfTokens, ReadsTokens, load_tokenizer
+from rerankbench.engines.hf_tokens import HfTokens, Ids, ReadsTokens, load_tokenizer
 from rerankbench.engines.pairs import PairCut, PairTokens
-from rerankbench.engines.transformers_batches import gather, plan_batches
+from rerankbench.engines.transformers_batches import gather, pieces, plan_batches
 from rerankbench.engines.transformers_decoding import Limits, answers, decode_greedily
 from rerankbench.engines.transformers_forward import Forward, Pooling
 from rerankbench.engines.transformers_models import PACKABLE, Task, can_pack, choose_device, kind_of, positions_of
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     import torch
 
 EXTRA = "transformers"
+Begun = tuple[list[int], "torch.Tensor"]
+"""Positions of the inputs of a batch, and what the device makes of them, maybe still at work."""
+_PIECE_CHARACTERS = 16
+"""Of texts that are tokenised together, for each of `batch_tokens`: about four batches."""
 
 
 class TransformersSettings(config.Options):
@@ -115,20 +119,27 @@ class LocalModel(ReadsTokens):
     def embed(self, texts: Sequence[str]) -> Floats:
         """A text without a single token gets the zero vector.
 
+        What works packed is tokenised a piece at a time: CUDA goes on by itself, and the next piece is tokenised while it embeds the last.
+
         Raises:
-            OverLengthError: a text is longer than `max_tokens`; nothing was embedded.
+            OverLengthError: a text is longer than `max_tokens`; no vector is given for any.
             EngineError: a vector is not finite (half precision overflowed), memory ran out, or the model is an encoder-decoder.
         """
-        ids = self.tokens.encode(texts)
-        self.tokens.check_lengths([len(i) for i in ids])
         model, pooling = self._model("embed"), self.options.pooling
-        unit = self._torch.nn.functional.normalize
+        unit, pack = self._torch.nn.functional.normalize, self._packs and pooling == "last"
+        ids: list[Ids] = []
 
         def work(positions: list[int]) -> torch.Tensor:
             return unit(self._forward.text_states(model, [ids[p] for p in positions], pooling).float(), p=2, dim=1)
 
+        begun: list[Begun] = []
+        # Padded inputs lie with those of their own length, which a piece has fewer of.
+        for piece in self._tokenised(texts, _PIECE_CHARACTERS * self.options.batch_tokens if pack else None):
+            first = len(ids)
+            ids += piece
+            begun += self._begin([len(i) for i in piece], work, first=first, pack=pack)
         vectors = np.zeros((len(ids), self._shape.hidden_size), dtype=np.float32)
-        self._in_batches([len(i) for i in ids], work, into=vectors, pack=self._packs and pooling == "last")
+        self._finish(begun, vectors)
         return vectors
 
     def label_scores(self, prompts: Sequence[Prompt], labels: Sequence[str], *, kind: ScoreKind = "logprob") -> Doubles:
@@ -224,18 +235,52 @@ class LocalModel(ReadsTokens):
 
         return self._calls([len(i) + limits.max_tokens for i in ids], work)
 
+    def _tokenised(self, texts: Sequence[str], piece_characters: int | None) -> Iterator[list[Ids]]:
+        """The token ids of one piece of the list after the other.
+
+        Raises:
+            OverLengthError: a text of this piece, and maybe of later ones, is too long.
+        """
+        counts: list[int] = []
+        for piece in pieces(texts, piece_characters):
+            ids = self.tokens.encode(piece)
+            counts += map(len, ids)
+            if max(counts) > self.tokens.max_tokens:
+                self.tokens.check_lengths([*counts, *self.tokens.count_tokens(texts[len(counts) :])])
+            yield ids
+
     def _in_batches(self, lengths: Sequence[int], work: Callable[[list[int]], torch.Tensor], *, into: NDArray[Any], pack: bool) -> None:
-        """Work through inputs in batches and write the results into their rows. The host waits for the device once, at the end.
+        """Work through inputs in batches and write the results into their rows.
 
         Raises:
             EngineError: a result is not finite, or memory ran out.
         """
-        batches = plan_batches(lengths, self.options.batch_tokens, padded=not pack)
-        outputs = []
-        for positions in batches:
+        self._finish(self._begin(lengths, work, pack=pack), into)
+
+    def _begin(self, lengths: Sequence[int], work: Callable[[list[int]], torch.Tensor], *, pack: bool, first: int = 0) -> Iterator[Begun]:
+        """Give the device its work, batch by batch. The host does not wait for it.
+
+        Args:
+            first: Position of the first of these inputs among all.
+
+        Raises:
+            EngineError: memory ran out.
+        """
+        for batch in plan_batches(lengths, self.options.batch_tokens, padded=not pack):
+            positions = [first + p for p in batch]
             with self._working(), self._torch.inference_mode():
-                outputs.append(work(positions))
-        gather(into, batches, outputs)
+                output = work(positions)
+            yield positions, output
+
+    def _finish(self, begun: Iterable[Begun], into: NDArray[Any]) -> None:
+        """Write what the device has made into the rows of its inputs. The host waits for the device once.
+
+        Raises:
+            EngineError: a result is not finite, or memory ran out.
+        """
+        done = list(begun)
+        with self._working():
+            gather(into, [positions for positions, _ in done], [output for _, output in done])
         if not np.isfinite(into).all():
             raise EngineError(f"A result of model {self._model_name!r} in {self.options.dtype} is not finite.", hint="Set dtype: float32.")
 

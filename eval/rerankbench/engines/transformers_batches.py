@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     import torch
 
 Longs = NDArray[np.int64]
+
+
+def pieces(texts: Sequence[str], characters: int | None) -> Iterator[Sequence[str]]:
+    """The list in pieces that hold at most so many characters, or one text that is longer; None: in one piece. None of them is empty."""
+    start = size = 0
+    for end, text in enumerate(texts):
+        if characters is not None and end > start and size + len(text) > characters:
+            yield texts[start:end]
+            start, size = end, 0
+        size += len(text)
+    if len(texts):
+        yield texts[start:]
 
 
 def plan_batches(lengths: Sequence[int], batch_tokens: int, *, padded: bool = True) -> list[list[int]]:

@@ -133,11 +133,13 @@ class VllmEngine(ReadsTokens):
         del llm  # it holds weights and cache
         vllm_process.collect()
 
-    def forget_prefixes(self) -> None:
-        """
+    def forget_inputs(self) -> None:
+        """Their tokens, and what prefix caching holds.
+
         Raises:
-            EngineError: vLLM keeps some of them.
+            EngineError: vLLM keeps some of it.
         """
+        super().forget_inputs()
         if self._loaded is not None and self.options.prefix_caching and not self._loaded[1].reset_prefix_cache():
             raise EngineError(f"vLLM did not forget what it had read with model {self._model_name!r}: inputs are at work still.")
 

@@ -158,7 +158,7 @@ def _flaws(manifest: Mapping[str, Any], warmup: int) -> Iterator[str]:
     before = manifest["queries_before_last_start"]
     if before:
         yield f"stopped after {before} of {manifest['queries']} queries and continued: the model was loaded twice"
-    if warmup and _caches_prefixes(manifest) and not manifest.get("prefixes_forgotten"):
+    if warmup and _caches_prefixes(manifest) and not manifest.get("inputs_forgotten"):
         yield f"prefix caching: the engine had read the {warmup} queries of the warm-up before it was timed on them"
 
 
@@ -180,7 +180,7 @@ def setting(manifest: Mapping[str, Any], hardware: str) -> str:
     said += [f"dtype {engine['dtype']}"] if "dtype" in engine else []
     said += [f"at most {engine['max_tokens']:,} tokens"] if engine.get("max_tokens") else []
     if _caches_prefixes(manifest):
-        said.append("prefix caching" + (", forgotten before every batch of queries" if manifest.get("prefixes_forgotten") else ""))
+        said.append("prefix caching" + (", forgotten before every batch of queries" if manifest.get("inputs_forgotten") else ""))
     return f"{', '.join(said)}; on {hardware}"
 
 

@@ -144,8 +144,8 @@ def _context(timed: Sequence[Timed], experiment: Experiment) -> Iterator[str]:
         yield "encoding documents: the engine's call for all documents of the list; others: the rest, checks of lengths included"
     if any(t.timing == "documents-warm" for t in timed):
         yield (
-            "documents at hand: every document's vector was in memory before the clock counted, and encoding documents is to find"
-            " them; rankers that encode none apart from their prompts have cold seconds alone"
+            "documents at hand: every document's vector was in memory, and its length known, before the clock counted; encoding"
+            " documents is to find them; rankers that encode none apart from their prompts have cold seconds alone"
         )
     if len({t.place for t in timed}) == 1:
         benchmark, first_stage, depth = timed[0].place

@@ -10,7 +10,7 @@ from rerankbench.config import Timing
 from rerankbench.engines.caching import CachedEngine
 from rerankbench.errors import ConfigError
 from rerankbench.measures.latency import WHOLE
-from rerankbench.protocols import EncodesDocuments, ForgetsPrefixes, Ranker, TextEmbedder
+from rerankbench.protocols import EncodesDocuments, ForgetsInputs, Ranker, TextEmbedder
 from rerankbench.records import CandidateList, Span
 
 
@@ -58,18 +58,15 @@ def prepared(
     return clock.drain()
 
 
-def forget_prefixes(engine: CachedEngine | None) -> bool:
-    """Let the engine forget how earlier inputs began, so that queries share nothing, be it with the warm-up or with one another.
+def forget(ranker: Ranker, engine: CachedEngine | None, batch: Sequence[CandidateList], timing: Timing) -> None:
+    """Before a batch is timed, let the engine forget earlier inputs: queries share nothing, be it with the warm-up or with one another.
 
-    What the windows of one query share is theirs: it is not forgotten between them.
-
-    Returns:
-        Whether it is an engine that could keep such things; any other has nothing to forget.
+    What the windows of one query share is theirs, and is not forgotten between them. Of documents at hand the lengths are known, too.
     """
-    if not isinstance(engine, ForgetsPrefixes):
-        return False
-    engine.forget_prefixes()
-    return True
+    if isinstance(engine, ForgetsInputs):
+        engine.forget_inputs()
+        if timing == "documents-warm" and isinstance(ranker, EncodesDocuments):
+            ranker.document_inputs(batch)
 
 
 def _put_at_hand(ranker: Ranker, engine: CachedEngine | None, lists: Sequence[CandidateList]) -> None:
