@@ -326,8 +326,9 @@ class Laboratory:
 
 
 def _remembers(system: System) -> bool:
-    """Whether its engine keeps what it has read across calls, so that a run would be timed on what the run before it has read."""
-    return system.engine is not None and bool(getattr(system.engine.options, "prefix_caching", False))
+    """Whether its engine keeps what it has read across calls and cannot forget it, so that a run would be timed on the one before it."""
+    caches = system.engine is not None and bool(getattr(system.engine.options, "prefix_caching", False))
+    return caches and not issubclass(cast("type", engine_class(system)), ForgetsInputs)
 
 
 def _by_engine(plan: Sequence[Planned]) -> list[int]:
