@@ -54,6 +54,11 @@ class Places:
         return text
 
 
+def results_folder(asked: MtebTable, runs: Path) -> Path:
+    """Where results of systems that are evaluated here go."""
+    return runs / asked.file.results
+
+
 @dataclass(frozen=True)
 class _Line:
     """A row of the table: a system, where it stands in the paper's, and its results or why there are none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import islice
 from typing import Any, Literal
@@ -27,14 +27,14 @@ class MtebReranker:
         mteb_model_meta: What mteb writes beside the results, an ``mteb.ModelMeta``.
 
     Args:
-        ranker_for: Makes the ranker in the wording of a task, by its name.
+        ranker: In its default wording: no prompt here knows a task of mteb.
         order: ``given`` for candidates that were ranked.
         batch_queries: Queries that are ranked together.
     """
 
-    def __init__(self, ranker_for: Callable[[str], Ranker], meta: Any, *, order: Order = "shuffled", batch_queries: int = 32) -> None:
+    def __init__(self, ranker: Ranker, meta: Any, *, order: Order = "shuffled", batch_queries: int = 32) -> None:
         self.mteb_model_meta = meta
-        self._ranker_for = ranker_for
+        self._ranker = ranker
         self._order = order
         self._batch_queries = batch_queries
         self._corpus: Any = None
@@ -71,10 +71,9 @@ class MtebReranker:
                 hint="Say 'over: SYSTEM' in the configuration: the best documents of that system become the candidates.",
             )
         lists = iter(self._lists(queries, top_ranked, task_metadata.name))
-        ranker = self._ranker_for(task_metadata.name)
         found: dict[str, dict[str, float]] = {}
         while batch := list(islice(lists, self._batch_queries)):
-            for ranked in ranker.rank(batch):
+            for ranked in self._ranker.rank(batch):
                 self._note(ranked)
                 ids = ranked.ranking.doc_ids[:top_k]
                 found[ranked.ranking.query_id] = {id_: float(len(ids) - rank) for rank, id_ in enumerate(ids)}
