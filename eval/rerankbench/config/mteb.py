@@ -16,7 +16,6 @@ from rerankbench.config.systems import Names, System, build_system
 from rerankbench.config.yaml_file import YamlFile
 from rerankbench.errors import ConfigError, nearest
 
-
 INSTRUCTED = "e2rank-mteb"
 """The prompt with the paper's instructions."""
 
@@ -35,7 +34,7 @@ class MtebEntry(Options):
         prompt: Of kind ``query``, with an instruction a task; default: none, and with `instructions` the paper's.
         end_token: Behind every text; default: that of the base's ranker where it is an embedding ranker, else none.
         reranks: Whether the system's ranker orders candidate lists, in place of its engine's embedding texts.
-        over: The system of this file whose best documents a row that `reranks` orders in retrieval tasks; none: it has reranking tasks alone.
+        over: The system of this file whose best documents a row that `reranks` orders in retrieval tasks; empty: it does reranking alone.
         depth: How many of them.
     """
 

@@ -164,12 +164,12 @@ class MtebLaboratory:
                 cache=self._cache,
                 co2_tracker=False,
                 show_progress_bar=False,
-                encode_kwargs={"batch_size": BATCH},
+                encode_kwargs={"batch_size": BATCH, "show_progress_bar": False},
                 overwrite_strategy="always" if predictions else "only-missing",
                 prediction_folder=Path(beside) if predictions else None,
             )
             if not made.task_results:  # mteb gives a data set that is not public back as an error, and does not raise it
-                raise MissingData(f"{task.metadata.name}: {'; '.join(error.exception for error in made.exceptions)}")
+                raise MissingData(f"{task.metadata.name}: {'; '.join(error.exception for error in made.exceptions or ())}")
             if predictions:
                 predictions.parent.mkdir(parents=True, exist_ok=True)
                 (Path(beside) / task.prediction_file_name).replace(predictions)
@@ -179,7 +179,7 @@ class MtebLaboratory:
         """Where a system's rankings of a retrieval task lie, if others rank them again."""
         if one.system.name not in self._beneath or one.system.reranks or task.metadata.type not in RETRIEVAL:
             return None
-        return self._folder / "predictions" / one.model.replace("/", "__") / one.revision / task.prediction_file_name
+        return self._folder / "predictions" / one.model.replace("/", "__") / one.revision / str(task.prediction_file_name)
 
     def _stored(self, one: Evaluated, task: Any) -> float | None:
         """The main score of a complete result of the same data; None where there is none."""
@@ -302,7 +302,7 @@ def _no_qrels() -> Qrels:
 def _hint(problem: Exception) -> str:
     """What to do next, where an error of another library is known."""
     known: Mapping[str, str] = {
-        "DatasetNotFoundError": "The data set is on the hub, behind a licence or in no cache here: log in, or copy a datasets cache to HF_HOME.",
+        "DatasetNotFoundError": "It is on the hub, behind a licence, or in no cache here: log in, or copy a datasets cache to HF_HOME.",
         "OfflineModeIsEnabled": "Unset HF_HUB_OFFLINE, or copy a datasets cache to HF_HOME.",
         "ConnectionError": "The hub could not be reached: try again, or copy a datasets cache to HF_HOME.",
         "OutOfMemoryError": "Lower the engine's batch_tokens.",
