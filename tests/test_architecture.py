@@ -23,7 +23,7 @@ LAYERS = [
     {"store", "measures", "first_stages", "engines", "rankers", "mteb_results"},
     {"benchmarks"},
     {"candidates"},
-    {"plan", "report", "timing"},
+    {"plan", "report", "timing", "mteb_suite"},
     {"costs"},
     {"experiment", "preview", "golden", "scoring"},
     {"marking"},

@@ -62,7 +62,14 @@ def entries() -> tuple[Entry, ...]:
             "scifact",
             "https://creativecommons.org/licenses/by-nc/2.0/",
         ),
-        Entry("LocalReranking", "Reranking", "ndcg_at_10", _told("mini"), "The 50 documents that BM25 found for each question of mini.", "mini"),
+        Entry(
+            "LocalReranking",
+            "Reranking",
+            "ndcg_at_10",
+            _told("mini"),
+            "The 50 documents that BM25 found for each question of mini.",
+            "mini",
+        ),
         Entry("LocalClustering", "Clustering", "v_measure", "Identify the topic of the given messages", "Messages on eight topics."),
         Entry(
             "LocalPairClassification",
@@ -78,7 +85,13 @@ def entries() -> tuple[Entry, ...]:
             "Classify the intent of the given message: question, complaint, praise, request, warning or plan",
             "Messages of six intents; things and wordings of the test were not seen in training.",
         ),
-        Entry("LocalSTS", "STS", "cosine_spearman", "Retrieve semantically similar text", "Pairs of sentences graded from 0 to 5 by a stated rule."),
+        Entry(
+            "LocalSTS",
+            "STS",
+            "cosine_spearman",
+            "Retrieve semantically similar text",
+            "Pairs of sentences graded from 0 to 5 by a stated rule.",
+        ),
         Entry(
             "LocalSummarization",
             "Summarization",
@@ -89,7 +102,17 @@ def entries() -> tuple[Entry, ...]:
     )
 
 
-NAMES = tuple(f"Local{name}" for name in (
-    "MiniRetrieval", "SciFactRetrieval", "Reranking", "Clustering", "PairClassification", "Classification", "STS", "Summarization"
-))
+NAMES = tuple(
+    f"Local{name}"
+    for name in (
+        "MiniRetrieval",
+        "SciFactRetrieval",
+        "Reranking",
+        "Clustering",
+        "PairClassification",
+        "Classification",
+        "STS",
+        "Summarization",
+    )
+)
 """Of the tasks, in the order of `entries`."""

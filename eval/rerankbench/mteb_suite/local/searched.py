@@ -48,7 +48,7 @@ def mini_lists() -> Searched:
 
 def _mini() -> Collection:
     collection = Benchmarks(None).open("mini")
-    assert isinstance(collection, Collection)  # noqa: S101 for the type checker: it is one of the catalog
+    assert isinstance(collection, Collection)  # for the type checker: it is one of the catalog
     return collection
 
 

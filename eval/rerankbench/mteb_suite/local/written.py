@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 THING = "{thing}"
 GRADES = ("5", "4", "3", "2", "1")
 UNRELATED = 7
-"""A sentence's pair of grade 0 is the sentence as many entries further down: read through, no two of them have to do with each other."""
+"""How many entries further down a sentence finds one that has nothing to do with it; all were read through."""
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -51,13 +51,16 @@ class Messages(Options):
 
 
 class Paraphrase(Options):
+    """A sentence, two paraphrases of it (near to its words, and far from them), and a sentence of like words and another meaning."""
+
     sentence: Text
+    close: Text
     same: Text
     other: Text
 
 
 class Paraphrases(Options):
-    pairs: Annotated[tuple[Paraphrase, ...], Field(min_length=1)]
+    pairs: Annotated[tuple[Paraphrase, ...], Field(min_length=2 * UNRELATED + 1)]
 
 
 class Similar(Options):
@@ -134,9 +137,13 @@ def messages(file: Messages, split: str) -> Iterator[tuple[str, str, str]]:
 
 
 def paraphrase_pairs(folder: Path = HERE) -> Columns:
-    """Rows of the pair classification task: two sentences, and 1 where the second says the same as the first, else 0."""
+    """Rows of the pair classification task: two sentences, and 1 where the second says the same as the first, else 0: two of five are 1."""
     pairs = _read(Paraphrases, folder / "paraphrases.yaml").pairs
-    rows = [row for p in pairs for row in ((p.sentence, p.same, 1), (p.sentence, p.other, 0))]
+    rows = []
+    for n, pair in enumerate(pairs):
+        unrelated = [pairs[(n + further) % len(pairs)].same for further in (UNRELATED, 2 * UNRELATED)]
+        rows += [(pair.sentence, text, 1) for text in (pair.close, pair.same)]
+        rows += [(pair.sentence, text, 0) for text in (pair.other, *unrelated)]
     return _test(rows, "sentence1", "sentence2", "labels")
 
 
@@ -170,7 +177,7 @@ WRITTEN: dict[str, Callable[[], Columns]] = {
 """Task type → what reads its rows."""
 
 
-def _test(rows: list[tuple[object, ...]], *names: str) -> Columns:
+def _test(rows: Sequence[tuple[object, ...]], *names: str) -> Columns:
     return Columns({"test": dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))})
 
 
