@@ -81,8 +81,14 @@ def test_weights_that_are_not_at_hand_are_missing_and_not_guessed(tmp_path: Path
     ("system", "expected"),
     [
         ("{name: a, engine: {kind: lexical}, over: b}", "say 'reranks: true'"),
-        ("{name: a, engine: {kind: lexical}, reranks: true, prompt: e2rank-mteb, ranker: {kind: embedding}}", "has a prompt and an end token of its own"),
-        ("{name: a, engine: {kind: lexical}, reranks: true, over: b, ranker: {kind: embedding}}", "'b' is no system of this file that embeds texts here"),
+        (
+            "{name: a, engine: {kind: lexical}, reranks: true, prompt: e2rank-mteb, ranker: {kind: embedding}}",
+            "has a prompt and an end token of its own",
+        ),
+        (
+            "{name: a, engine: {kind: lexical}, reranks: true, over: b, ranker: {kind: embedding}}",
+            "'b' is no system of this file that embeds texts here",
+        ),
         ("{name: a, engine: wrds}", "there is no engine 'wrds'"),
         ("{name: a, prompt: e2rank-mteb}", "has no 'engine'"),
         ("{name: a, engine: {kind: lexical}, depth: 0, reranks: true, ranker: {kind: embedding}}", "depth"),
