@@ -25,7 +25,7 @@ def note_tasks(folder: Path, asked: MtebTable, tasks: Sequence[Any]) -> None:
         "mteb": metadata.version("mteb"),
         "tasks": {task.metadata.name: _described(task).model_dump(exclude_defaults=True) for task in tasks},
     }
-    path = _path(folder, asked)
+    path = task_list_path(folder, asked)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n")
 
@@ -36,7 +36,7 @@ def noted_tasks(folder: Path, asked: MtebTable) -> Mapping[str, Task] | None:
     Raises:
         StoreError: the file is damaged.
     """
-    path = _path(folder, asked)
+    path = task_list_path(folder, asked)
     if not path.is_file():
         return None
     try:
@@ -46,7 +46,7 @@ def noted_tasks(folder: Path, asked: MtebTable) -> Mapping[str, Task] | None:
         raise StoreError(f"{path}: holds no list of tasks: {error}", hint="Delete it: the next evaluation writes it again.") from error
 
 
-def _path(folder: Path, asked: MtebTable) -> Path:
+def task_list_path(folder: Path, asked: MtebTable) -> Path:
     file = asked.file
     id_ = fingerprint([file.benchmark, list(file.tasks), list(file.task_types), list(file.languages)])[:12]
     return folder / "tasks" / f"{id_}.json"

@@ -60,6 +60,11 @@ class Line:
         """Whether the results were made here."""
         return self.own is not None and self.own.ledger is not None
 
+    @property
+    def has_results(self) -> bool:
+        """Whether any task has a score."""
+        return any(isinstance(score, Score) for score in self.scores.values())
+
     def cell(self, column: str, name: str) -> Cell:
         """The score of a task."""
         score = self.scores[name]
@@ -82,13 +87,13 @@ class Line:
         return self.mean_of(column, [self.cell(name, name) for name in names])
 
     def mean_of(self, column: str, members: Sequence[Cell]) -> Cell:
-        """The mean of cells; where it is not there, with the reason of the first that is not."""
+        """The mean of cells; where it is not there, with the reason of one that is not, of a failed one first."""
         made = average(self.row.system, column, members, variant=self.row.variant)
-        absent = [m for m in members if not m.done]
+        absent = sorted((m for m in members if not m.done), key=lambda m: m.status is not Status.FAILED)
         if not absent:
             return replace(made, not_judged=next((m.not_judged for m in members if m.not_judged), ""))
-        if len(absent) == len(members):
-            return replace(absent[0], column=column, members=None)
+        if len(absent) == len(members) and all(m.members is None for m in members):
+            return replace(absent[0], column=column)
         return replace(made, reason=f"{made.reason} ({absent[0].reason})", hint=absent[0].hint)
 
     def _score(self, name: str) -> Score | Absent:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table as Grid
 from rich.text import Text
 
 from rerankbench.report import html, latex, markdown
+from rerankbench.report.terminal import as_ascii
 
 _ROWS = 48
 """That a page of LaTeX takes."""
@@ -90,11 +91,27 @@ def listing_latex(listing: Listing) -> str:
     return "\n".join(lines) + "\n"
 
 
-def listing_terminal(listing: Listing) -> Group:
-    """What a rich console prints: words that do not fit are broken, none is left out."""
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for column in listing.columns:
-        grid.add_column(Text(column), overflow="fold")
-    for row in listing.rows:
-        grid.add_row(*map(Text, row))
-    return Group(Text(listing.title, style="bold"), *(Text(line, style="dim") for line in listing.context), Text(""), grid, Text(""))
+def listing_terminal(listing: Listing) -> TerminalListing:
+    """What a rich console prints for a listing."""
+    return TerminalListing(listing)
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalListing:
+    """A listing that fits itself to the console: words that do not fit are broken, and none is left out."""
+
+    listing: Listing
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        def text(string: str, style: str = "") -> Text:
+            return Text(as_ascii(string) if options.ascii_only else string, style=style, overflow="fold")
+
+        grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        longest = max((len(row[0]) for row in self.listing.rows), default=0)
+        for place, column in enumerate(self.listing.columns):
+            grid.add_column(text(column, "bold"), overflow="fold", width=min(longest, options.max_width // 3) if place == 0 else None)
+        for row in self.listing.rows:
+            grid.add_row(*map(text, row))
+        yield text(self.listing.title, "bold")
+        yield from (text(line, "dim") for line in self.listing.context)
+        yield from (Text(""), grid, Text(""))
