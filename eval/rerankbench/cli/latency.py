@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rerankbench.cli.options import DEFAULT_RUNS, BenchmarkNames, Data, Json, Limit, Runs, Set, Systems, open_experiment, open_planner
-from rerankbench.cli.output import console, print_json
+from rerankbench.cli.output import print_json, print_report, table_json
 from rerankbench.cli.ranking import ranked
 from rerankbench.cli.report import DEFAULT_REPORTS
 from rerankbench.errors import UsageError
@@ -42,7 +42,6 @@ def latency(
 
         rerankbench latency --benchmarks synthetic-350 --systems E2Rank-0.6B --set engines.e2rank-0.6b.kind=transformers
     """
-    from rerankbench.report import render_terminal, to_json
     from rerankbench.reporting import figure_of, report_of, write
 
     experiment = open_experiment(config, assignments, systems, benchmarks)
@@ -54,11 +53,10 @@ def latency(
     folder = reports / "latency" / device_folder(results) / experiment.name
     written = write(made, figure, folder, runs)
     if as_json:
-        tables = {name: to_json(table) for name, table in made.tables.items()}
+        tables = {name: table_json(table) for name, table in made.tables.items()}
         print_json({"tables": tables, "files": [str(path) for path in written.files]})
     else:
-        for table in made.tables.values():
-            console().print(render_terminal(table, made.shape))
+        print_report(made)
         typer.echo(f"Written to {folder}: {', '.join(path.name for path in written.files)}")
     if written.undrawn is not None:
         raise written.undrawn

@@ -61,10 +61,12 @@ def run(
     from rerankbench.cli.mteb_progress import MtebProgress
     from rerankbench.mteb_suite import require
     from rerankbench.mteb_suite.evaluation import MtebLaboratory
+    from rerankbench.mteb_suite.task_list import note_tasks
     from rerankbench.mteb_suite.tasks import select_tasks
     from rerankbench.mteb_tables import results_folder
 
-    asked = _narrowed(_opened(config, assignments, systems), tasks, types, languages)
+    whole = _opened(config, assignments, systems)
+    asked = _narrowed(whole, tasks, types, languages)
     rows = [system.name for system in asked.systems if system.system is not None]
     if not rows:
         raise UsageError(
@@ -76,6 +78,7 @@ def run(
     if dry_run:
         _say_plan(asked, chosen, as_json)
         return
+    note_tasks(results_folder(asked, runs), whole, select_tasks(whole, mirror_folder(data)))
     try:
         with MtebProgress(Console(stderr=True), len(rows) * len(chosen)) as progress:
             outcomes = MtebLaboratory(results_folder(asked, runs), cache).run(asked, chosen, progress)

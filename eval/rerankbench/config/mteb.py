@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rerankbench.config.experiments import known_systems
+from rerankbench.config.experiments import known_systems, shipped_configs
 from rerankbench.config.options import Options, Place, below, validate
 from rerankbench.config.schema import SystemEntry, Weights
 from rerankbench.config.systems import Names, System, build_system
@@ -95,6 +95,11 @@ class MtebFile(Options):
     engines: dict[str, dict[str, Any]] = {}
     systems: tuple[MtebEntry, ...] = Field(min_length=1)
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it is about other tasks than all of its benchmark."""
+        return bool(self.tasks or self.task_types or self.languages)
+
     @model_validator(mode="after")
     def _has_columns(self) -> Self:
         repeated = {task for task in self.tasks if self.tasks.count(task) > 1}
@@ -145,6 +150,11 @@ class MtebTable:
     place: Place
     folder: Path
     systems: tuple[MtebSystem, ...]
+
+    @property
+    def called(self) -> str:
+        """What a command line calls it: a shipped one by its name, one's own by its file."""
+        return self.name if self.folder.resolve().is_relative_to(shipped_configs().resolve()) else f"{self.name}.yaml"
 
     def only(self, systems: Sequence[str] = ()) -> MtebTable:
         """Keep the named systems; all where none is named.

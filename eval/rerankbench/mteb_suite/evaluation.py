@@ -136,7 +136,8 @@ class MtebLaboratory:
                 before = model.engine.counts() if model.engine else {}
                 score = self._scored(model, work, predictions, again=self._is_stale(one, task))
         except RerankbenchError as problem:
-            ledger.note(name, {"status": "failed", "reason": problem.message, "hint": problem.hint})
+            status = "missing" if isinstance(problem, MissingError) else "failed"
+            ledger.note(name, {"status": status, "reason": problem.message, "hint": problem.hint})
             raise
         except Exception as problem:  # noqa: BLE001  a task is code of others, which may raise anything: that is what its cell says
             reason = f"{type(problem).__name__}: {problem}".strip().splitlines()[0]
