@@ -236,3 +236,13 @@ def test_nothing_is_asked_of_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
         if task.metadata.name != "LocalSciFactRetrieval":
             task.load_data()
             assert task.data_loaded
+
+
+def test_minilm_scores_through_us_what_it_scores_through_mteb_alone(scores: Mapping[str, dict[str, Any]], tmp_path: Path) -> None:
+    """Tokenising, batches, vectors and similarity are ours, and the library's on the other side."""
+    from mteb_suite.test_evaluation import HEAD, asked, run
+
+    system = f"{{name: MiniLM, engine: {{kind: sentence_transformers, model: '{minilm.get_model_path()}', dtype: float32}}}}"
+    ours = run(asked(tmp_path, system, head=HEAD), tmp_path / "out", list(scores))
+    assert len(ours) == 7
+    assert {o.task: o.score for o in ours} == pytest.approx({name: of["main_score"] for name, of in scores.items()}, abs=1e-4)

@@ -286,13 +286,17 @@ def _reranking(task: Any, predictions: Path, depth: int) -> Any:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the bars of the datasets library, which would tear the display of the tasks apart."""
+    """Without the bars of the datasets library, which would tear the display of the tasks apart, and without scikit-learn's remarks."""
+    import warnings
+
     import datasets
 
     shown = datasets.are_progress_bars_disabled() is False
     datasets.disable_progress_bars()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"sklearn\.")  # classes that a weak model never names, for one
+            yield
     finally:
         if shown:
             datasets.enable_progress_bars()

@@ -119,7 +119,9 @@ class Line:
         task = self.tasks[name]
         if not self.is_own or name in mteb.load().tasks or not task.revision or task.mean_of or set(score.revisions) == {task.revision}:
             return None
-        reason = f"{name} was evaluated on its data at revision {', '.join(r[:12] for r in score.revisions)}; now it is {task.revision[:12]}."
+        reason = (
+            f"{name} was evaluated on its data at revision {', '.join(r[:12] for r in score.revisions)}; now it is {task.revision[:12]}."
+        )
         return Absent(Status.MISSING, reason, self._command())
 
     def _absent(self, error: RerankbenchError) -> Absent:
