@@ -14,17 +14,16 @@ from typing import Any
 
 import pytest
 
+from mteb_suite.scripted_models import constant
 from rerankbench.config import MtebTable, load_config
+from rerankbench.engines.lexical import LexicalEngine
 from rerankbench.errors import StoreError
+from rerankbench.mteb_suite.evaluation import MtebLaboratory, Outcome
 from rerankbench.mteb_suite.local import local_tasks
 from rerankbench.mteb_suite.results_folder import held
 from rerankbench.protocols import Floats
 
 mteb: Any = pytest.importorskip("mteb")
-
-from mteb_suite.scripted_models import constant
-from rerankbench.engines.lexical import LexicalEngine
-from rerankbench.mteb_suite.evaluation import MtebLaboratory, Outcome
 
 ROOT = Path(__file__).parents[2]
 HEAD = "layout: mteb\ntitle: T\nbenchmark: local\n"

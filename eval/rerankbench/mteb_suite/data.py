@@ -75,8 +75,8 @@ def with_candidates(task: Any) -> None:
     ]
     if lacking:
         raise MissingData(
-            f"{task.metadata.name} is to rank candidates, and its data has none ({', '.join(lacking)}): the whole corpus would be searched.",
-            hint="The datasets cache lacks its configuration of candidates (top_ranked): let the hub be reached once.",
+            f"{task.metadata.name} is to rank candidates, and its data has none ({', '.join(lacking)}).",
+            hint="Let the hub be reached once: the datasets cache lacks top_ranked, and without it the whole corpus would be searched.",
         )
 
 
