@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +53,11 @@ def write_benchmark(folder: Path, tasks: Iterable[str], score: float, version: s
 def write_meta(folder: Path, name: str = MODEL, revision: str = REVISION, **more: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model_meta.json").write_text(json.dumps({"name": name, "revision": revision, **more}), encoding="utf-8")
+
+
+def write_ledger(folder: Path, model: str, revision: str, tasks: Mapping[str, Mapping[str, Any]], **facts: Any) -> Path:
+    """What an evaluation here says of a system's tasks, in the folder of results."""
+    path = folder / "ledgers" / model.replace("/", "__") / f"{revision}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"model": model, "revision": revision, "tasks": tasks, **facts}), encoding="utf-8")
+    return path

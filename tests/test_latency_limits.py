@@ -201,7 +201,9 @@ def test_a_system_without_a_limit_says_why_and_is_no_gap_of_the_report(tmp_path:
     asked, results = _a_model_and_none(tmp_path)
     write_peaks(peaks(), tmp_path / PLACE)
     report = report_of(asked, results, tmp_path / "runs", DevicePeaks(tmp_path))
-    cells = _cells(report.tables["limits"])["RankGPT-lexical", "overall"]
+    limits = report.tables["limits"]
+    assert isinstance(limits, Table)
+    cells = _cells(limits)["RankGPT-lexical", "overall"]
     assert cells["measured-s"].done
     lacking = [cell for column, cell in cells.items() if column != "measured-s"]
     assert {(cell.status, cell.reason) for cell in lacking} == {

@@ -51,18 +51,21 @@ def test_without_results_every_cell_says_what_is_missing_and_what_makes_it(tmp_p
     assert any("no result is at hand; the paper's with mteb 1.38.32" in line for line in table.context)
 
 
-def test_the_hint_is_a_command_of_mteb_that_fills_the_folder_of_runs(tmp_path: Path) -> None:
+def test_the_hint_is_our_command_for_a_row_that_says_how_and_mtebs_own_for_published_results(tmp_path: Path) -> None:
     cells = _cells(_table(_shipped("table4"), tmp_path))
-    hint = cells["E2Rank-0.6B", "", "mteb-eng-v1-sts"].hint
-    assert hint == f"pip install mteb; mteb run -m Alibaba-NLP/E2Rank-0.6B -b '{V1}' --output-folder runs/mteb_results"
-    assert "embeddings-benchmark/results" in cells["Instructor-xl", "", "mteb-eng-v1-sts"].hint
+    ours = cells["E2Rank-0.6B", "", "mteb-eng-v1-sts"]
+    assert ours.reason == "The weights of E2Rank-0.6B are published, but not at hand."
+    assert ours.hint == "hf download Alibaba-NLP/E2Rank-0.6B; then: rerankbench mteb run table4 --systems E2Rank-0.6B"
+    theirs = cells["Instructor-xl", "", "mteb-eng-v1-sts"].hint
+    assert theirs.startswith(f"pip install mteb; mteb run -m hkunlp/instructor-xl -b '{V1}' --output-folder runs/mteb_results; or clone ")
+    assert "embeddings-benchmark/results" in theirs
     gritlm = cells["GritLM-7B", "", "mteb-eng-v1-sts"]
     assert gritlm.reason == "The weights of GritLM-7B cannot be had."
     assert "no such checkpoint is known" in gritlm.hint
     ablation = _cells(_table(_shipped("table20"), tmp_path))["E2Rank-0.6B", "w/o Stage I", "ArguAna"]
     assert ablation.reason == "The weights of E2Rank-0.6B-no-stage1 are not published."
     assert ablation.hint.startswith("Stage II from Qwen/Qwen3-0.6B itself")
-    assert "mteb run -m E2Rank-0.6B-no-stage1" in ablation.hint
+    assert ablation.hint.endswith("; then: rerankbench mteb run table20 --systems E2Rank-0.6B-no-stage1")
 
 
 def test_tasks_that_are_named_are_the_ones_that_the_hint_runs(tmp_path: Path) -> None:
@@ -95,7 +98,7 @@ def test_a_mean_over_fewer_tasks_is_refused_with_what_is_missing(tmp_path: Path)
     cell = _cells(table)["E2Rank-0.6B", "", "mteb-eng-v1-retrieval"]
     assert (cell.status, cell.value, cell.members) == (Status.REFUSED, None, (12, 15))
     assert cell.reason.startswith("only 12 of 15 members are there; missing: FEVER, NQ, SciFact")
-    assert "mteb run -m Alibaba-NLP/E2Rank-0.6B" in cell.hint
+    assert cell.hint == "rerankbench mteb run table4 --systems E2Rank-0.6B"
     assert "12 of 15" in render(table, "markdown")
     assert table.exit_code() == 4
 
@@ -222,7 +225,6 @@ def test_qwen3_embedding_stands_beside_what_the_paper_prints(tmp_path: Path, dat
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("benchmark: x\nsystems: [E2Rank-0.6B]\n", "the columns are not said: give 'tasks', or the 'table' of the paper"),
         (f'benchmark: "{V2}"\ntasks: [A, A]\nsystems: [E2Rank-0.6B]\n', "task 'A' stands there twice"),
         (f'benchmark: "{V2}"\ntable: 15\nsystems: [E2Rank-0.6]\n', "there is no system 'E2Rank-0.6'. Did you mean 'E2Rank-0.6B'"),
         (f'benchmark: "{V2}"\ntable: 15\nsystems: [E2Rank-0.6B, E2Rank-0.6B]\n', "two systems are called 'E2Rank-0.6B'"),
@@ -242,6 +244,7 @@ def test_a_configuration_that_is_wrong_says_where(tmp_path: Path, text: str, exp
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("benchmark: x\nsystems: [E2Rank-0.6B]\n", "key 'benchmark': There is no MTEB benchmark 'x' here"),
         ('benchmark: "MTEB(deu)"\ntable: 15\nsystems: [E2Rank-0.6B]\n', "key 'benchmark': There is no MTEB benchmark 'MTEB(deu)' here"),
         (
             f'benchmark: "{V2}"\ntable: 15\nsystems: [E2Rank-0.6B-no-ranknet]\n',

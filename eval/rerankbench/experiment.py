@@ -19,13 +19,13 @@ from rerankbench.clock import Clock
 from rerankbench.config import Experiment, System, fingerprint
 from rerankbench.costs import points_of
 from rerankbench.engines.caching import CachedEngine, Counts
-from rerankbench.engines.disk_cache import DiskCache
 from rerankbench.errors import MissingData, MissingError, RankingError, RerankbenchError, StoreError, UsageError
 from rerankbench.first_stages.dense import DenseFirstStage
+from rerankbench.holding import EngineHolder
 from rerankbench.measures.latency import WHOLE
 from rerankbench.measures.quality import check_measure, measure
 from rerankbench.plan import Cell, Planned, Planner, engine_class, folder_name, ranker_class
-from rerankbench.protocols import Accounts, Engine, ForgetsInputs, Parts, Ranker, TextEmbedder
+from rerankbench.protocols import Accounts, ForgetsInputs, Parts, Ranker, TextEmbedder
 from rerankbench.records import CandidateList, Measurement, Qrels, Ranked, Ranking, Span
 from rerankbench.store import RunFolder, read_manifest, read_measurements, read_spans
 from rerankbench.timing import Meter, forget, prepared, queries_at_once
@@ -71,7 +71,7 @@ class Laboratory:
     def __init__(self, planner: Planner, cache: Path | None = None) -> None:
         self._planner = planner
         self._cache = cache
-        self._loaded: tuple[str, CachedEngine] | None = None
+        self._engines = EngineHolder(planner.engine_identity, cache)
 
     def run(self, plan: Sequence[Planned], experiment: Experiment, observer: Observer) -> list[Result]:
         """Run what is new, continue what was stopped, reuse what is complete.
@@ -96,7 +96,7 @@ class Laboratory:
                 results[position] = self._result(plan[position], experiment, observer)
                 observer.cell_finished(results[position])
         finally:
-            self._unload()
+            self._engines.close()
         return [results[position] for position in range(len(plan))]
 
     def stored(self, plan: Sequence[Planned], experiment: Experiment, elsewhere: Sequence[Path] = ()) -> list[Result]:
@@ -162,8 +162,8 @@ class Laboratory:
             observer.queries_done(len(ranked))
             resumed_at = len(ranked)
             if cell.timing and _remembers(cell.system):
-                self._unload()
-            engine = self._load(cell.system, keeps=not experiment.times_queries)
+                self._engines.close()
+            engine = self._engines.load(cell.system, keeps=not experiment.times_queries)
             self._reuse_embeddings(cell, engine, lists[resumed_at:])
             ranker, clock = self._ranker(cell, engine)
             size = queries_at_once(cell.timing, lists, cell.at_once) or experiment.file.batch_queries
@@ -200,30 +200,6 @@ class Laboratory:
         parts = Parts(cell.benchmark, engine, self._planner.benchmarks.open(cell.benchmark).qrels, clock)
         return cast("Ranker", ranker_class(cell.system).build(self._planner.ranker_options(cell.system), parts)), clock
 
-    def _load(self, system: System, *, keeps: bool) -> CachedEngine | None:
-        """The system's engine; the one loaded before is closed first, so that only one is ever in memory.
-
-        Args:
-            keeps: Whether a text that comes again is embedded once.
-        """
-        found = engine_class(system)
-        if found is None or system.engine is None:
-            return None
-        key = fingerprint(system.engine.as_data())
-        if self._loaded is None or self._loaded[0] != key:
-            self._unload()
-            disk = self._open_cache(system)  # first: a cache that cannot be used is known before a model is loaded
-            engine = cast("Engine", found(system.engine.options))  # type: ignore[call-arg]  # see BuildsEngine
-            self._loaded = (key, CachedEngine(engine, disk=disk) if keeps else CachedEngine(engine, max_bytes=0))
-        return self._loaded[1]
-
-    def _open_cache(self, system: System) -> DiskCache | None:
-        """The answers of this very engine, of earlier runs: same options, same weights."""
-        identity = self._planner.engine_identity(system)
-        if self._cache is None or identity is None:
-            return None
-        return DiskCache(self._cache, fingerprint({"behaviour": facts.BEHAVIOUR, "engine": identity}), identity)
-
     def _reuse_embeddings(self, cell: Cell, engine: CachedEngine | None, lists: Sequence[CandidateList]) -> None:
         """Give the ranker the vectors that its first stage has of these documents, where the experiment asks for that."""
         definition = self._planner.definition(cell)
@@ -235,11 +211,6 @@ class Laboratory:
         stage = cast("DenseFirstStage", self._planner.candidates.stage(definition, engine=cast("TextEmbedder", engine)))
         documents = list({document.id: document for candidates in lists for document in candidates.documents}.values())
         engine.preload(*stage.document_vectors(self._planner.candidates.corpus(definition), documents))
-
-    def _unload(self) -> None:
-        if self._loaded is not None:
-            self._loaded[1].close()
-            self._loaded = None
 
     def _kept(
         self, cell: Cell, lists: Sequence[CandidateList], ranked: Sequence[Ranked], ours: Sequence[Measurement], experiment: Experiment

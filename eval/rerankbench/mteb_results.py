@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,8 @@ class Score:
         value: A fraction: the main score of what is evaluated of the task.
         versions: Of mteb, that made it, each once. A file may be of several, split by split.
         results: The files that it was read from: one, or one a member of the task that is a mean.
+        measures: What it is of, each once: the paper's main score or the later one, where the file's is one of them; else all by
+            which it may have come about. Empty for a task of which neither is known.
         is_papers_measure: Whether that is the measure that the task's main score was in the paper's mteb, for a task that is known.
     """
 
@@ -64,7 +66,13 @@ class Score:
     value: float
     versions: tuple[str, ...]
     results: tuple[TaskResult, ...]
+    measures: tuple[str, ...] = ()
     is_papers_measure: bool = True
+
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """Of the data, each once."""
+        return _once(result.dataset_revision for result in self.results)
 
 
 @dataclass(frozen=True)
@@ -99,10 +107,17 @@ class ModelResults:
         if name in self.files and len(members) < len(task.mean_of):
             return _score_of(self._result(name), name, task)
         made = self._mean_of(name, task, members)
-        whole = _entry(self._result(name), task).get("main_score") if name in self.files else None
+        whole = self._own_mean(name, task)
         if whole is not None and abs(whole - made.value) > SAME:
             raise ConfigError(f"{name} is {whole:.5f} in its file, and {made.value:.5f} as the mean of its {len(members)} parts.")
         return made
+
+    def _own_mean(self, name: str, task: Task) -> float | None:
+        """What a mean's own file says; None where there is no such file, or it holds none."""
+        result = self._result(name) if name in self.files else None
+        if result is None or any(entry.get("main_score") is None for entry in _entries(result, task)):
+            return None
+        return _score_of(result, name, task).value
 
     def _mean_of(self, name: str, task: Task, members: Sequence[str]) -> Score:
         absent = [member for member in task.mean_of if member not in members]
@@ -116,6 +131,7 @@ class ModelResults:
             mean([score.value for score in scores]),
             tuple(sorted({version for score in scores for version in score.versions})),
             tuple(result for score in scores for result in score.results),
+            _once(measure for score in scores for measure in score.measures),
             all(score.is_papers_measure for score in scores),
         )
 
@@ -134,19 +150,20 @@ class ModelResults:
         return first
 
 
-def find_results(folders: Iterable[Path], model: str, revision: str = "") -> ModelResults:
+def find_results(folders: Iterable[Path], model: str, revision: str = "", *, without: Container[str] = ()) -> ModelResults:
     """The results of one revision of a model in any of the folders.
 
     Args:
         model: Its name on the hub.
         revision: Which one; empty where there is only one.
+        without: Revisions that are not looked at.
 
     Raises:
         MissingData: there are none.
         ConfigError: there are several revisions and none is named.
         DataError: a `model_meta.json` is damaged.
     """
-    found = [one for folder in folders for one in _revisions(folder, model)]
+    found = [one for folder in folders for one in _revisions(folder, model) if one.revision not in without]
     wanted = [one for one in found if not revision or one.revision == revision]
     revisions = {one.revision: sum(len(o.files) for o in wanted if o.revision == one.revision) for one in wanted}
     if not wanted:
@@ -198,30 +215,45 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _score_of(result: TaskResult, name: str, task: Task | None) -> Score:
-    entry = _entry(result, task)
+    entries = _entries(result, task)
+    value = mean([_main_score(entry, result) for entry in entries])
+    versions = _once(str(entry.get("mteb_version") or result.mteb_version) for entry in entries)
+    measures = _once(measure for entry in entries for measure in _measures(entry, task)) if task else ()
+    of_paper = task is None or not task.main_score or all(entry.get(task.main_score) == entry["main_score"] for entry in entries)
+    return Score(name, value, versions, (result,), measures, of_paper)
+
+
+def _main_score(entry: Mapping[str, Any], result: TaskResult) -> float:
     value = entry.get("main_score")
     if value is None:
         raise MissingData(f"{result.path.name} holds no main score, as mteb writes it for a mean that lacks members.")
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise DataError(f"{result.path}: expected a number as main score, found {value!r}.")
-    version = str(entry.get("mteb_version") or result.mteb_version)
-    return Score(name, float(value), (version,), (result,), task is None or entry.get(task.main_score) == value)
+    return float(value)
 
 
-def _entry(result: TaskResult, task: Task | None) -> Mapping[str, Any]:
-    """The scores of what is evaluated of the task."""
-    places = [(split, subset) for split, subsets in result.scores.items() for subset in subsets]
-    if task is None:
-        if len(places) != 1:
-            listed = ", ".join(" ".join(place) for place in places) or "nothing"
-            raise ConfigError(f"{result.path.name} holds {listed}: which of them is the task's score is not known here.")
-        split, subset = places[0]
-    elif (task.split, task.subset) in places:
-        split, subset = task.split, task.subset
-    else:
-        listed = ", ".join(" ".join(place) for place in places) or "nothing"
-        raise MissingData(f"{result.path.name} holds {listed}, not {task.split} {task.subset}.")
-    return result.scores[split][subset]
+def _measures(entry: Mapping[str, Any], task: Task) -> Iterable[str]:
+    """The file does not say which of its measures the main score is: it is the one that has its value."""
+    same = [name for name, value in entry.items() if name != "main_score" and value == entry["main_score"]]
+    known = [name for name in (task.main_score, task.main_score_now) if name in same]
+    return known[:1] or same if task.main_score else ()
+
+
+def _entries(result: TaskResult, task: Task | None) -> list[Mapping[str, Any]]:
+    """The scores of all that is evaluated of the task: of so many splits and subsets, its score is the mean."""
+    there = [(split, subset) for split, subsets in result.scores.items() for subset in subsets]
+    listed = ", ".join(" ".join(place) for place in there) or "nothing"
+    if task is None and len(there) != 1:
+        raise ConfigError(f"{result.path.name} holds {listed}: which of them is the task's score is not known here.")
+    wanted = there if task is None else task.places
+    absent = [place for place in wanted if place not in there]
+    if absent:
+        raise MissingData(f"{result.path.name} holds {listed}, not {', '.join(' '.join(place) for place in absent)}.")
+    return [result.scores[split][subset] for split, subset in wanted]
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 def _revisions(folder: Path, model: str) -> Iterator[ModelResults]:

@@ -287,13 +287,24 @@ class Planner:
         key = fingerprint(system.engine.as_data())
         if key not in self._engine_facts:
             self._engine_facts[key] = _engine_facts(system, system.engine)
-        found = self._engine_facts[key]
-        if isinstance(found, MissingError):
-            raise found
-        data = {**system.engine.as_data(), **found}
-        # The same weights in another folder are the same model.
-        same = system.engine.options.NEUTRAL | ({"model"} if "weights_sha256" in found else frozenset())
-        return {k: v for k, v in data.items() if k not in same}
+        return _identity_of(system.engine, self._engine_facts[key])
+
+
+def engine_identity(system: System) -> dict[str, Any] | None:
+    """The options and weights of a system's engine: all that decides its answers; None for a system without one.
+
+    Raises:
+        MissingError: the weights, or a package, are not at hand.
+    """
+    return _identity_of(system.engine, _engine_facts(system, system.engine)) if system.engine else None
+
+
+def _identity_of(engine: Part, facts: Mapping[str, str] | MissingError) -> dict[str, Any]:
+    if isinstance(facts, MissingError):
+        raise facts
+    # The same weights in another folder are the same model.
+    same = engine.options.NEUTRAL | ({"model"} if "weights_sha256" in facts else frozenset())
+    return {k: v for k, v in {**engine.as_data(), **facts}.items() if k not in same}
 
 
 def _engine_facts(system: System, engine: Part) -> Mapping[str, str] | MissingError:

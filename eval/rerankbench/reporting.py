@@ -11,8 +11,8 @@ from rerankbench.errors import MissingExtra, UsageError
 from rerankbench.experiment import Result
 from rerankbench.figures import figure_of as chosen_figure
 from rerankbench.latency import LIMITS, DevicePeaks, latency_tables
-from rerankbench.mteb_tables import Places, mteb_table
-from rerankbench.report import SUFFIXES, Shape, Table, render
+from rerankbench.mteb_tables import Places, mteb_tables
+from rerankbench.report import SUFFIXES, Listing, Shape, Table, render
 from rerankbench.report.figure import draw
 from rerankbench.report.html import base_of
 from rerankbench.report.marks import Figure
@@ -28,17 +28,17 @@ class Report:
     """A table, and the shape that it is shown in.
 
     Attributes:
-        more: Further tables, by the name of their files.
+        more: Further tables, by the name of their files; some may be of words.
         aside: Names of tables whose gaps do not count: what cannot be said about a result does not make it incomplete.
     """
 
     table: Table
     shape: Shape
-    more: Mapping[str, Table] = field(default_factory=dict)
+    more: Mapping[str, Table | Listing] = field(default_factory=dict)
     aside: frozenset[str] = frozenset()
 
     @property
-    def tables(self) -> dict[str, Table]:
+    def tables(self) -> dict[str, Table | Listing]:
         """All tables by the name of their files, the main one first."""
         return {"table": self.table, **self.more}
 
@@ -68,12 +68,13 @@ def report_of(experiment: Experiment, results: Sequence[Result], runs: Path, pea
 
 
 def mteb_report_of(asked: MtebTable, places: Places) -> Report:
-    """The table of MTEB scores that a configuration asks for.
+    """The tables of MTEB scores that a configuration asks for.
 
     Raises:
         ConfigError: the configuration does not fit its benchmark or its table of the paper.
     """
-    return Report(mteb_table(asked, places), "paper")
+    table, more = mteb_tables(asked, places)
+    return Report(table, "paper", more)
 
 
 @dataclass(frozen=True, slots=True)

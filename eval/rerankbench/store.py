@@ -69,7 +69,7 @@ class RunFolder:
         file = self.path / "config.yaml"
         if file.is_file() and _read_config(file) != self._config:
             raise StoreError(f"{file}: holds another configuration than the one that names this folder.", hint=f"Delete {self.path}.")
-        _write_atomically(file, yaml.safe_dump(self._config, sort_keys=True, allow_unicode=True).encode())
+        write_atomically(file, yaml.safe_dump(self._config, sort_keys=True, allow_unicode=True).encode())
 
     def journal(self) -> list[Ranked]:
         """What was ranked so far, in order. A last line that a kill tore off is cut from the file.
@@ -90,7 +90,7 @@ class RunFolder:
         spans = zip(lines, _spans(file), strict=True)
         kept = [line for line, span in spans if span["warmup"] or query_ids.issuperset(span["query_ids"])]
         if len(kept) < len(lines):
-            _write_atomically(file, b"".join(line + b"\n" for line in kept))
+            write_atomically(file, b"".join(line + b"\n" for line in kept))
 
     def append(self, ranked: Sequence[Ranked], spans: Sequence[Span], seconds: float) -> None:
         """Add the queries of one batch to the journal. When this returns, they are on the disk.
@@ -131,7 +131,7 @@ class RunFolder:
     def seal(self, measurements: Sequence[Measurement], manifest: Mapping[str, Any]) -> None:
         """Write the measurements, then the manifest: with it the run is complete."""
         with _writing(self.path):
-            _write_atomically(self.path / "measurements.jsonl", _lines([asdict(m) for m in measurements]))
+            write_atomically(self.path / "measurements.jsonl", _lines([asdict(m) for m in measurements]))
         self.complete(manifest, ("run.trec", "rankings.jsonl", "measurements.jsonl"))
 
     def add(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:
@@ -144,7 +144,7 @@ class RunFolder:
         with _writing(self.path):
             hashes = {name: _sha256(self.path / name) for name in files}
             text = orjson.dumps({**manifest, "files": hashes}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-            _write_atomically(self.path / "manifest.json", text + b"\n")
+            write_atomically(self.path / "manifest.json", text + b"\n")
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
@@ -298,7 +298,7 @@ def _append(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
         os.fsync(journal.fileno())
 
 
-def _write_atomically(file: Path, content: bytes) -> None:
+def write_atomically(file: Path, content: bytes) -> None:
     """Either the old content or the whole new one is there, whenever the process stops."""
     partial = file.with_name(f"{file.name}.partial")
     with partial.open("wb") as out:

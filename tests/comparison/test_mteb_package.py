@@ -32,6 +32,19 @@ def test_the_tasks_are_those_of_the_package(name: str, is_later: bool) -> None:
         assert (metadata_.type, found[task_name].eval_splits, found[task_name].hf_subsets) == (task.type, [task.split], [task.subset])
         expected = later.main_score or task.main_score, later.revision or task.revision
         assert (metadata_.main_score, metadata_.dataset["revision"]) == expected, task_name
+        assert found[task_name].superseded_by == ((later.successor or task.successor) or None), task_name
+
+
+def test_tasks_that_the_papers_version_lacks_are_those_of_the_later_one(is_later: bool) -> None:
+    for name in (name for name, task in ours.load().tasks.items() if task.is_new):
+        if not is_later:
+            with pytest.raises(KeyError):
+                theirs.get_task(name)
+            continue
+        found, task = theirs.get_task(name), ours.load().tasks[name]
+        assert (found.metadata.type, found.metadata.main_score) == (task.type, task.main_score)
+        assert [(split, subset) for split in found.eval_splits for subset in found.hf_subsets] == task.places
+        assert found.metadata.revision == task.revision
 
 
 def test_scores_are_those_that_the_package_reads(data_dir: Path) -> None:

@@ -63,8 +63,8 @@ def _recomputed(row: object) -> Decimal:
     return sum((_printed(row, mteb.load().columns[type_]) * n for type_, n in _types(V1).items()), Decimal(0)) / 56
 
 
-def test_every_task_has_one_split_and_english_alone() -> None:
-    tasks = mteb.load().tasks
+def test_every_task_of_the_papers_version_has_one_split_and_english_alone() -> None:
+    tasks = {name: task for name, task in mteb.load().tasks.items() if not task.is_new}
     assert {name for name, task in tasks.items() if task.split != "test"} == {"MSMARCO"}
     english = {"en": {"AmazonCounterfactualClassification", "AmazonReviewsClassification", "MTOPDomainClassification"}, "en-en": {"STS17"}}
     assert english["en"] < {name for name, task in tasks.items() if task.subset == "en"}
@@ -86,3 +86,16 @@ def test_only_reranking_has_another_main_score_since() -> None:
 def test_an_unknown_benchmark_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no MTEB benchmark 'MTEB\(eng\)' here\. Did you mean"):
         mteb.load().tasks_of("MTEB(eng)")
+
+
+def test_what_evaluates_one_task_is_every_subset_of_every_split() -> None:
+    assert mteb.load().tasks["STS17"].places == [("test", "en-en")]
+    several = mteb.Task(type="STS", splits=("dev", "test"), subsets=("de", "en"))
+    assert several.places == [("dev", "de"), ("dev", "en"), ("test", "de"), ("test", "en")]
+
+
+def test_successors_came_with_later_versions() -> None:
+    tasks = mteb.load().tasks
+    assert (tasks["STS22"].successor, tasks["STS22"].successor_now) == ("STS22.v2", "STS22.v2")
+    assert (tasks["STSBenchmark"].successor, tasks["STSBenchmark"].successor_now) == ("", "STSBenchmark.v2")
+    assert (tasks["SciFact"].successor, tasks["SciFact"].successor_now) == ("", "")

@@ -20,6 +20,7 @@ from rerankbench.cli import (
     limits,
     load,
     measure,
+    mteb_suite,
     report,
     reproduce,
     reproduction,
@@ -83,3 +84,4 @@ app.add_typer(kept, name="cache")
 sets = typer.Typer(no_args_is_help=True, help="Look over the data of a benchmark.")
 sets.command("audit")(data.audit)
 app.add_typer(sets, name="data")
+app.add_typer(mteb_suite.app, name="mteb")

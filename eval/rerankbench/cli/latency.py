@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rerankbench.cli.options import DEFAULT_RUNS, BenchmarkNames, Data, Json, Limit, Runs, Set, Systems, open_experiment, open_planner
-from rerankbench.cli.output import console, print_json
+from rerankbench.cli.output import print_json, print_report, table_json
 from rerankbench.cli.ranking import ranked
 from rerankbench.cli.report import DEFAULT_REPORTS
 from rerankbench.errors import UsageError
@@ -46,7 +46,6 @@ def latency(
         rerankbench latency --benchmarks synthetic-350 --systems E2Rank-0.6B --set engines.e2rank-0.6b.kind=transformers
     """
     from rerankbench.latency import DevicePeaks
-    from rerankbench.report import render_terminal, to_json
     from rerankbench.reporting import figure_of, report_of, write
 
     experiment = open_experiment(config, assignments, systems, benchmarks)
@@ -61,11 +60,10 @@ def latency(
     written = write(made, figure, folder, runs)
     page = _device_page(device, peaks)
     if as_json:
-        tables = {name: to_json(table) for name, table in made.tables.items()}
+        tables = {name: table_json(table) for name, table in made.tables.items()}
         print_json({"tables": tables, "files": [str(path) for path in (*written.files, *page)]})
     else:
-        for table in made.tables.values():
-            console().print(render_terminal(table, made.shape))
+        print_report(made)
         typer.echo(f"Written to {folder}: {', '.join(path.name for path in written.files)}")
         about = ", ".join(path.name for path in page)
         typer.echo(f"Written to {folder.parent}: {about}" if page else "The runs are of another device, whose page is written there.")

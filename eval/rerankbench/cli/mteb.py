@@ -1,4 +1,4 @@
-"""What `run` and `report` do with a table of MTEB scores: say which command makes the scores, and show those that are there."""
+"""What `run` and `report` do with a table of MTEB scores: name the command that evaluates, and show the scores that are there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from rerankbench.cli.options import names
-from rerankbench.cli.output import console, print_json
+from rerankbench.cli.output import print_json, print_report, report_json
 from rerankbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,23 +40,22 @@ def open_mteb(config: str, assignments: list[str] | None, systems: str, *, unuse
 
 
 def report_mteb(asked: MtebTable, data: str | None, runs: Path, reports: Path, as_json: bool) -> NoReturn:
-    """Print and write the table; the exit code says whether it is complete."""
-    from rerankbench.report import render_terminal, to_json
+    """Print and write the tables; the exit code says whether they are complete."""
     from rerankbench.reporting import write_table
 
     made = read_mteb(asked, data, runs)
     folder = reports / asked.name
     written = write_table(made, folder, runs)
     if as_json:
-        print_json({**to_json(made.table), "files": [str(path) for path in written]})
+        print_json({**report_json(made), "files": [str(path) for path in written]})
     else:
-        console().print(render_terminal(made.table, made.shape))
+        print_report(made)
         typer.echo(f"Written to {folder}: {', '.join(path.name for path in written)}")
-    raise typer.Exit(made.table.exit_code())
+    raise typer.Exit(made.exit_code())
 
 
 def run_mteb(asked: MtebTable, data: str | None, runs: Path, as_json: bool) -> NoReturn:
-    """Say what is missing and which command makes it: nothing is evaluated here."""
+    """Say what is missing and which command makes it: nothing is evaluated by it."""
     made = read_mteb(asked, data, runs)
     missing = made.table.missing()
     ways = list(dict.fromkeys((cell.system, cell.variant, cell.reason, cell.hint) for cell in missing))
@@ -69,10 +68,18 @@ def run_mteb(asked: MtebTable, data: str | None, runs: Path, as_json: bool) -> N
     if not missing:
         typer.echo(f"All results are at hand: rerankbench report {asked.name}", err=True)
         raise typer.Exit(DONE)
-    typer.echo(f"{asked.name} is a table of MTEB scores. This program reads them; mteb makes them.", err=True)
+    typer.echo(_what_it_is(asked), err=True)
     for system, variant, reason, hint in ways:
         typer.echo(f"{f'{system} {variant}'.strip()}: {reason}" + (f"\n  to get it: {hint}" if hint else ""), err=True)
     raise typer.Exit(INCOMPLETE)
+
+
+def _what_it_is(asked: MtebTable) -> str:
+    said = f"{asked.name} is a table of MTEB scores, and nothing is evaluated by this command."
+    run = [system.name for system in asked.systems if system.system is not None]
+    if not run:
+        return f"{said} Its results are read where they are published."
+    return f"{said}\nrerankbench mteb run {asked.called} evaluates {', '.join(run)}."
 
 
 def read_mteb(asked: MtebTable, data: str | None, runs: Path) -> Report:

@@ -11,6 +11,9 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rerankbench.report import Listing, Table
+    from rerankbench.reporting import Report
+
 
 def print_json(data: Mapping[str, Any]) -> None:
     """One JSON object on standard output, in UTF-8 whatever the terminal's encoding is."""
@@ -55,3 +58,24 @@ def print_facts(facts: Mapping[str, str]) -> None:
     for name, value in facts.items():
         table.add_row(Text(name), Text(value))
     console().print(table)
+
+
+def print_report(report: Report) -> None:
+    """Every table of a report, for people."""
+    from rerankbench.report import Listing, listing_terminal, render_terminal
+
+    for table in report.tables.values():
+        console().print(listing_terminal(table) if isinstance(table, Listing) else render_terminal(table, report.shape))
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The main table, with further ones under ``more`` by their names."""
+    more = {name: table_json(table) for name, table in report.more.items()}
+    return {**table_json(report.table), **({"more": more} if more else {})}
+
+
+def table_json(table: Table | Listing) -> dict[str, Any]:
+    """A table as a program reads it."""
+    from rerankbench.report import Listing, listing_json, to_json
+
+    return listing_json(table) if isinstance(table, Listing) else to_json(table)

@@ -22,7 +22,7 @@ from rerankbench.cli.options import (
     open_experiment,
     open_planner,
 )
-from rerankbench.cli.output import console, print_json
+from rerankbench.cli.output import print_json, print_report, report_json
 
 if TYPE_CHECKING:
     from rerankbench.report import Table
@@ -57,7 +57,6 @@ def report(
     """
     from rerankbench.experiment import Laboratory
     from rerankbench.latency import DevicePeaks
-    from rerankbench.report import render_terminal, to_json
     from rerankbench.reporting import figure_of, report_of, write
 
     mteb = open_mteb(config, assignments, systems, unused={"--benchmarks": benchmarks, "--limit": limit})
@@ -72,11 +71,9 @@ def report(
     figure = figure_of(experiment, made.table, results, runs)
     written = write(made, figure, folder, runs)
     if as_json:
-        more = {"more": {name: to_json(table) for name, table in made.more.items()}} if made.more else {}
-        print_json({**to_json(made.table), **more, "files": [str(path) for path in written.files]})
+        print_json({**report_json(made), "files": [str(path) for path in written.files]})
     else:
-        for table in made.tables.values():
-            console().print(render_terminal(table, made.shape))
+        print_report(made)
         _say_missing(figure, made.table)
         typer.echo(f"Written to {folder}: {', '.join(path.name for path in written.files)}")
     if written.undrawn is not None:

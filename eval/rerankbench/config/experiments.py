@@ -158,19 +158,19 @@ def experiment_of(path: Path, file: YamlFile) -> Experiment:
     sweep = dict(written.sweep)
     depths = _swept(sweep, "depth", [written.depth], file)
     first_stages = _swept(sweep, "first_stages", list(written.first_stages), file)
-    systems = tuple(_systems(written, sweep, Names(_known_systems(path), written.engines), file))
+    systems = tuple(_systems(written, sweep, Names(known_systems(path), written.engines), file))
     _refuse_equal_names(systems, file)
     for key, values in {"benchmarks": written.benchmarks, "first_stages": first_stages, "depth": depths}.items():
         _refuse_repeated(key, values, file)
     _check_first_stages(systems, first_stages, file)
-    _refuse_idle_engines(written, _known_systems(path), file)
+    _refuse_idle_engines(written, known_systems(path), file)
     _check_figure(written, systems, depths, file)
     candidates = CandidateNames(written.candidates, written.engines, path.parent, file.place).parts()
     return Experiment(path.stem, written, file.place, path.parent, candidates, systems, written.benchmarks, first_stages, depths)
 
 
-def _known_systems(config: Path) -> Mapping[str, SystemEntry]:
-    """The systems file beside a configuration, else the shipped one."""
+def known_systems(config: Path) -> Mapping[str, SystemEntry]:
+    """Every system that a configuration may name, as written: of the systems file beside it, else of the shipped one."""
     beside = config.parent / "systems.yaml"
     return _entries(read_yaml(beside if beside.is_file() else shipped_configs() / "systems.yaml"))
 

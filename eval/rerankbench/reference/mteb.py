@@ -18,26 +18,53 @@ class Later(Options):
 
     main_score: str = ""
     revision: str = ""
+    successor: str = ""
 
 
 class Task(Options):
     """One task of a benchmark, as the paper's version of mteb has it.
 
     Attributes:
-        type: ``Retrieval``, ``Reranking``, ``Clustering``, ``PairClassification``, ``Classification``, ``STS``, ``Summarization``.
+        type: ``Retrieval``, ``Reranking``, ``Clustering``, ``PairClassification``, ``Classification``, ``STS``, ``Summarization``, or
+            another of mteb's; empty where nothing is known of the task.
         main_score: The measure that is its score, as result files name it.
         revision: Of its data set on the hub.
         split, subset: What the benchmark evaluates of it.
+        splits, subsets: The same where it is several: every subset of every split, and the score is the plain mean, as mteb has it.
         mean_of: The tasks whose mean it is (CQADupstack's forums); empty for others.
+        successor: The task that mteb has in its place; empty where it stands by this one.
+        is_new: Whether the paper's version lacks it; what is said is then of the later one.
     """
 
     type: str
-    main_score: str
-    revision: str
-    split: str
+    main_score: str = ""
+    revision: str = ""
+    split: str = ""
     subset: str = "default"
+    splits: tuple[str, ...] = ()
+    subsets: tuple[str, ...] = ()
     mean_of: tuple[str, ...] = ()
+    successor: str = ""
     later: Later = Later()
+    is_new: bool = False
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Split and subset of all that is evaluated of it."""
+        return [(split, subset) for split in self.splits or (self.split,) for subset in self.subsets or (self.subset,)]
+
+    @property
+    def main_score_now(self) -> str:
+        """In the later version."""
+        return self.later.main_score or self.main_score
+
+    @property
+    def revision_now(self) -> str:
+        return self.later.revision or self.revision
+
+    @property
+    def successor_now(self) -> str:
+        return self.later.successor or self.successor
 
 
 class Versions(Options):

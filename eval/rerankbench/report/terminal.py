@@ -73,7 +73,7 @@ class _Writer:
     ascii_only: bool
 
     def text(self, string: str, style: str = "") -> Text:
-        return Text(_as_ascii(string) if self.ascii_only else string, style=style, overflow="fold")
+        return Text(as_ascii(string) if self.ascii_only else string, style=style, overflow="fold")
 
     def paper(self) -> Iterator[Text | Grid]:
         plans = [_Plan.of(self.table, c, self.under) for c in range(len(self.table.columns))]
@@ -212,5 +212,6 @@ def _style(cell: Cell, emphasis: str) -> str:
     return f"{_STYLES.get(cell.verdict, '')} {emphasis}".strip()
 
 
-def _as_ascii(string: str) -> str:
+def as_ascii(string: str) -> str:
+    """For a console that has no other characters."""
     return unicodedata.normalize("NFKD", string.translate(_ASCII)).encode("ascii", "replace").decode("ascii")

@@ -74,7 +74,7 @@ def collect(sources: Iterable[tuple[Experiment | MtebTable, Planner]], runs: Pat
 
 
 def _table(asked: Experiment | MtebTable, page: str, report: Report) -> ShownTable:
-    more = {name: _portable_table(table) for name, table in report.more.items()}
+    more = {name: _portable_table(table) for name, table in report.more.items() if isinstance(table, Table)}
     about = asked.file.description.strip()
     return ShownTable(asked.name, _called(asked), about, page, _portable_table(report.table), report.shape, more=more)
 

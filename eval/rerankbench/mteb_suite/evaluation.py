@@ -1,0 +1,317 @@
+"""The loop: every task for every system, engine by engine, through mteb. A task that fails is written down, and the others go on.
+
+Systems of one engine share each task's texts: a text that two of them read alike is embedded once.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+from rerankbench import manifest as facts
+from rerankbench.clock import Clock
+from rerankbench.config import MtebSystem, MtebTable, fingerprint
+from rerankbench.engines.caching import CachedEngine
+from rerankbench.errors import MissingData, MissingError, RerankbenchError, UsageError
+from rerankbench.holding import EngineHolder
+from rerankbench.mteb_suite.data import at_its_revision, begin_anew, unload, with_candidates
+from rerankbench.mteb_suite.encoder import MtebEncoder
+from rerankbench.mteb_suite.evaluated import Evaluated, evaluated
+from rerankbench.mteb_suite.identity import model_meta
+from rerankbench.mteb_suite.reranker import MtebReranker
+from rerankbench.mteb_suite.results_folder import Ledger, check_whole, held, ledger_path, result_cache
+from rerankbench.mteb_suite.tasks import RERANKING, RETRIEVAL
+from rerankbench.plan import engine_class, engine_identity, ranker_class
+from rerankbench.protocols import Parts, Ranker, TextEmbedder, Tokens
+from rerankbench.records import Qrels
+
+Status = Literal["done", "reused", "failed", "missing"]
+BATCH = 1024
+"""Rows that mteb hands over at a time; engines choose their own batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one task of one system.
+
+    Attributes:
+        score: The main score, a fraction; None where there is none.
+        seconds: Of this process; 0 for what was complete before.
+        reason, hint: Why there is no score.
+    """
+
+    system: str
+    task: str
+    status: Status
+    score: float | None = None
+    seconds: float = 0.0
+    reason: str = ""
+    hint: str = ""
+
+
+class Observer(Protocol):
+    """Is told of the progress."""
+
+    def task_started(self, system: str, task: str) -> None: ...
+
+    def task_finished(self, outcome: Outcome) -> None: ...
+
+
+class MtebLaboratory:
+    """Evaluates systems on tasks, into a folder of results.
+
+    Args:
+        folder: Holds results and ledgers, see `results_folder`.
+        cache: Where engines' answers are kept across runs; None keeps none.
+    """
+
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
+        self._folder = folder
+        self._engines = EngineHolder(engine_identity, cache)
+        self._cache: Any = None
+        self._models: dict[str, _Model] = {}
+        self._beneath: set[str] = set()
+
+    def run(self, asked: MtebTable, tasks: Sequence[Any], observer: Observer) -> list[Outcome]:
+        """Evaluate what is not complete. What was stopped goes on behind the last split and subset that was written.
+
+        Returns:
+            One outcome a system and task, by system, then task; of systems that are evaluated here.
+
+        Raises:
+            StoreError: another process is evaluating into the folder.
+        """
+        rows = [system for system in asked.systems if system.system is not None]
+        found: dict[tuple[str, str], Outcome] = {}
+        self._beneath = {row.over.name for row in rows if row.over is not None}
+        with held(self._folder), _quietly():
+            self._cache = result_cache(self._folder)
+            try:
+                for group in _by_engine(rows):
+                    for task in tasks:
+                        for system in group:
+                            observer.task_started(system.name, task.metadata.name)
+                            outcome = self._outcome(system, asked.file.task_instructions, task)
+                            observer.task_finished(outcome)
+                            found[system.name, task.metadata.name] = outcome
+                        unload(task)
+                    self._models.clear()
+            finally:
+                self._engines.close()
+        return [found[system.name, task.metadata.name] for system in rows for task in tasks]
+
+    def _outcome(self, system: MtebSystem, instructions: Mapping[str, str], task: Any) -> Outcome:
+        name = task.metadata.name
+        try:
+            return self._evaluated(evaluated(system, instructions), task)
+        except MissingError as problem:
+            return Outcome(system.name, name, "missing", reason=problem.message, hint=problem.hint)
+        except RerankbenchError as problem:
+            return Outcome(system.name, name, "failed", reason=problem.message, hint=problem.hint)
+
+    def _evaluated(self, one: Evaluated, task: Any) -> Outcome:
+        """The outcome of a task; with its rankings on the disk where others rank them again.
+
+        Raises:
+            RerankbenchError: of ours; what else a task raises is its outcome.
+        """
+        name = task.metadata.name
+        ledger = Ledger(ledger_path(self._folder, one.model, one.revision), self._facts(one))
+        stored, predictions = self._stored(one, task), self._predictions(one, task)
+        if stored is not None and (predictions is None or predictions.is_file()):
+            return Outcome(one.system.name, name, "reused", score=stored)
+        started = time.perf_counter()
+        begin_anew(task)
+        try:
+            with at_its_revision(task):
+                with_candidates(task)
+                work = self._with_candidates(one, task) if one.system.reranks else task
+                model = self._model(one)
+                before = model.engine.counts() if model.engine else {}
+                score = self._scored(model, work, predictions, again=self._is_stale(one, task))
+        except RerankbenchError as problem:
+            status = "missing" if isinstance(problem, MissingError) else "failed"
+            ledger.note(name, {"status": status, "reason": problem.message, "hint": problem.hint})
+            raise
+        except Exception as problem:  # noqa: BLE001  a task is code of others, which may raise anything: that is what its cell says
+            reason = f"{type(problem).__name__}: {problem}".strip().splitlines()[0]
+            ledger.note(name, {"status": "failed", "reason": reason, "hint": _hint(problem)})
+            return Outcome(one.system.name, name, "failed", reason=reason, hint=_hint(problem))
+        seconds = time.perf_counter() - started
+        answers = model.engine.counts(since=before) if model.engine else {}
+        ledger.note(
+            name,
+            {
+                "status": "done",
+                "main_score": score,
+                "seconds": seconds,
+                "answers": answers,
+                "account": dict(model.mteb.account()),
+                "dataset_revision": task.metadata.revision,
+            },
+        )
+        return Outcome(one.system.name, name, "done", score=score, seconds=seconds)
+
+    def _scored(self, model: _Model, task: Any, predictions: Path | None, *, again: bool) -> float:
+        """Evaluate, and with `predictions` keep the rankings of all splits there, whole."""
+        import mteb
+
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".predictions-") as beside:
+            made = mteb.evaluate(
+                model.mteb,
+                task,
+                cache=self._cache,
+                co2_tracker=False,
+                show_progress_bar=False,
+                encode_kwargs={"batch_size": BATCH, "show_progress_bar": False},
+                overwrite_strategy="always" if predictions or again else "only-missing",
+                prediction_folder=Path(beside) if predictions else None,
+            )
+            if not made.task_results:  # mteb gives a data set that is not public back as an error, and does not raise it
+                raise MissingData(f"{task.metadata.name}: {'; '.join(error.exception for error in made.exceptions or ())}")
+            if predictions:
+                predictions.parent.mkdir(parents=True, exist_ok=True)
+                (Path(beside) / task.prediction_file_name).replace(predictions)
+        return _main_score(made.task_results[0], task)
+
+    def _predictions(self, one: Evaluated, task: Any) -> Path | None:
+        """Where a system's rankings of a retrieval task lie, if others rank them again."""
+        if one.system.name not in self._beneath or one.system.reranks or task.metadata.type not in RETRIEVAL:
+            return None
+        return self._folder / "predictions" / one.model.replace("/", "__") / one.revision / str(task.prediction_file_name)
+
+    def _stored(self, one: Evaluated, task: Any) -> float | None:
+        """The main score of a complete result of the same data; None where there is none."""
+        meta = self._meta(one)
+        check_whole(self._cache.get_task_result_path(task.metadata.name, meta))
+        found = self._cache.load_task_result(task.metadata.name, meta)
+        if found is None or not found.is_mergeable(task) or found.get_missing_evaluations(task):
+            return None
+        return _main_score(found, task)
+
+    def _is_stale(self, one: Evaluated, task: Any) -> bool:
+        """Whether what is there was made on another revision of the data: mteb would take it where it covers all splits."""
+        found = self._cache.load_task_result(task.metadata.name, self._meta(one))
+        return found is not None and not found.is_mergeable(task)
+
+    def _with_candidates(self, one: Evaluated, task: Any) -> Any:
+        """The task as a reranker meets it: its own candidates, or the best documents of another system."""
+        if task.metadata.type not in (*RETRIEVAL, *RERANKING):
+            raise MissingData(f"{one.system.name} ranks candidate lists, and {task.metadata.name} ({task.metadata.type}) has none.")
+        if task.metadata.type in RERANKING:
+            return task
+        over = one.system.over
+        if over is None:
+            raise MissingData(
+                f"{task.metadata.name} has no candidates for {one.system.name} to rank.",
+                hint="Say 'over: SYSTEM' in its row: the best documents of that system become the candidates.",
+            )
+        beneath = evaluated(over, one.instructions)
+        outcome, predictions = self._evaluated(beneath, task), self._predictions(beneath, task)
+        if outcome.score is None or predictions is None:
+            raise MissingData(f"{over.name}, whose best documents are the candidates, has no result: {outcome.reason}", hint=outcome.hint)
+        return _reranking(task, predictions, one.system.depth)
+
+    def _model(self, one: Evaluated) -> _Model:
+        """The system for mteb, its engine loaded now if it was not."""
+        engine = self._engines.load(one.own)
+        key = one.revision
+        if key not in self._models or self._models[key].engine is not engine:
+            self._models[key] = _Model(self._made(one, engine), engine)
+        return self._models[key]
+
+    def _made(self, one: Evaluated, engine: CachedEngine | None) -> MtebEncoder | MtebReranker:
+        if not one.system.reranks:
+            if not isinstance(engine, TextEmbedder):
+                raise UsageError(f"{one.system.name} is to embed texts, and its engine embeds none.")
+            return MtebEncoder(engine, one.reading, self._meta(one, engine))
+        clock = Clock(synchronise=engine.synchronise) if engine else Clock()
+        parts = Parts("", engine, _no_qrels, clock)
+        ranker = cast("Ranker", ranker_class(one.own).build(one.own.ranker.options, parts))
+        return MtebReranker(ranker, self._meta(one, engine), order="given" if one.system.over else "shuffled")
+
+    def _meta(self, one: Evaluated, engine: CachedEngine | None = None) -> Any:
+        kind = "cross-encoder" if one.system.reranks else "dense"
+        longest = engine.max_tokens if isinstance(engine, Tokens) else None
+        instructed = one.system.reranks or bool(one.system.prompt)
+        return model_meta(one.model, one.revision, has_instructions=instructed, max_tokens=longest, kind=kind)
+
+    def _facts(self, one: Evaluated) -> dict[str, Any]:
+        engine = engine_class(one.own)
+        return {
+            "system": one.system.name,
+            "model": one.model,
+            "revision": one.revision,
+            "engine": one.engine,
+            "use": one.use,
+            "caveat": engine.caveat if engine else "",
+            "environment": facts.environment(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    mteb: MtebEncoder | MtebReranker
+    engine: CachedEngine | None
+
+
+def _by_engine(rows: Sequence[MtebSystem]) -> Iterator[list[MtebSystem]]:
+    """Rows of one engine together, in the order of their first; those whose documents others rank come before these."""
+    groups: dict[str, list[MtebSystem]] = {}
+    for row in sorted(rows, key=lambda row: row.over is not None):
+        engine = row.system.engine if row.system else None
+        groups.setdefault(fingerprint(engine.as_data()) if engine else "", []).append(row)
+    yield from groups.values()
+
+
+def _main_score(result: Any, task: Any) -> float:
+    """Of the splits and subsets that the task evaluates."""
+    return float(result.get_score(splits=list(task.eval_splits)))
+
+
+def _reranking(task: Any, predictions: Path, depth: int) -> Any:
+    """The task over the best documents of an earlier evaluation, as another object: this one is evaluated as it is by others."""
+    if not task.data_loaded:
+        task.load_data()
+    made = copy.copy(task)
+    made.dataset = {subset: {split: dict(data) for split, data in splits.items()} for subset, splits in task.dataset.items()}
+    return made.convert_to_reranking(predictions, top_k=depth)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the bars of the datasets library, which would tear the display of the tasks apart, and without scikit-learn's remarks."""
+    import warnings
+
+    import datasets
+
+    shown = datasets.are_progress_bars_disabled() is False
+    datasets.disable_progress_bars()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"sklearn\.")  # classes that a weak model never names, for one
+            yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _no_qrels() -> Qrels:
+    raise UsageError("The ranker asks for judgements, and mteb hands over none.")
+
+
+def _hint(problem: Exception) -> str:
+    """What to do next, where an error of another library is known."""
+    known: Mapping[str, str] = {
+        "DatasetNotFoundError": "It is on the hub, behind a licence, or in no cache here: log in, or copy a datasets cache to HF_HOME.",
+        "OfflineModeIsEnabled": "Unset HF_HUB_OFFLINE, or copy a datasets cache to HF_HOME.",
+        "ConnectionError": "The hub could not be reached: try again, or copy a datasets cache to HF_HOME.",
+        "OutOfMemoryError": "Lower the engine's batch_tokens.",
+    }
+    return known.get(type(problem).__name__, "")
