@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +48,18 @@ def _named(asked: MtebTable, every: Sequence[Any]) -> list[Any]:
     of_benchmark = {task.metadata.name: task for task in every}
     named = set(asked.file.tasks)
     return [task for name, task in of_benchmark.items() if name in named] + [
-        _task(asked, name) for name in asked.file.tasks if name not in of_benchmark
+        _task(asked, name, of_benchmark) for name in asked.file.tasks if name not in of_benchmark
     ]
 
 
-def _task(asked: MtebTable, name: str) -> Any:
-    """A task by name, in English where it has it: the paper's benchmarks are."""
+def _task(asked: MtebTable, name: str, known: Iterable[str]) -> Any:
+    """A task of mteb's by name; in the languages that are asked for, else in all that it has."""
     import mteb
-    from mteb.get_tasks import _TASKS_REGISTRY
 
-    if name not in _TASKS_REGISTRY:
-        raise ConfigError(f"{asked.place(('tasks',))}: mteb has no task {name!r}. {nearest(name, _TASKS_REGISTRY)}")
-    return mteb.get_task(name, languages=list(asked.file.languages) or None)
+    try:
+        return mteb.get_task(name, languages=list(asked.file.languages) or None)
+    except KeyError as error:
+        raise ConfigError(f"{asked.place(('tasks',))}: mteb has no task {name!r}. {nearest(name, known)}") from error
 
 
 def _in_languages(tasks: Sequence[Any], languages: Sequence[str]) -> list[Any]:
