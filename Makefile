@@ -85,6 +85,7 @@ bench: $(VENV)/.test  ## Speed and memory beside what one would use instead; wri
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.first_stages
 	$(BIN)/python -m tests.bench.site
+	$(BIN)/python -m tests.bench.mteb_tasks
 
 # On a GPU host the same module runs with --device cuda --dtype bfloat16 --shape qwen3-0.6b, qwen3-4b or qwen3-8b.
 bench-engines: $(VENV)/.test $(VLLM_VENV)/.test  ## E2Rank and RankQwen3 on both engines beside plain loops, random weights; about 15 minutes
