@@ -56,7 +56,7 @@ def _by_json(path: Path) -> list[object]:
 
 def _by_datasets(path: Path, folder: Path) -> dict[str, Callable[[], object]]:
     """Two figures: a file that is seen for the first time is turned into Arrow; after that it is only opened, and made into Python."""
-    import datasets  # type: ignore[import-untyped]
+    import datasets
 
     datasets.disable_progress_bars()
     runs = iter(range(sys.maxsize))

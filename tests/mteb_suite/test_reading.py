@@ -32,9 +32,8 @@ def instructed(**more: str) -> Reading:
 def test_a_query_bears_its_tasks_instruction_and_ends_with_the_end_token() -> None:
     # As PROTOCOL has it: Instruct: {instruction}\nQuery:{text}, no blank behind "Query:".
     read = instructed().queries(["0-dimensional biomaterials"], "SciFact")
-    assert read == [
-        "Instruct: Given a scientific claim, retrieve documents that support or refute the claim\nQuery:0-dimensional biomaterials<|endoftext|>"
-    ]
+    instruction = "Instruct: Given a scientific claim, retrieve documents that support or refute the claim"
+    assert read == [f"{instruction}\nQuery:0-dimensional biomaterials<|endoftext|>"]
 
 
 def test_a_document_bears_nothing_but_the_end_token() -> None:

@@ -20,6 +20,7 @@ from rerankbench.config import MtebSystem, MtebTable, fingerprint
 from rerankbench.engines.caching import CachedEngine
 from rerankbench.errors import MissingData, MissingError, RerankbenchError, UsageError
 from rerankbench.holding import EngineHolder
+from rerankbench.mteb_suite.data import at_its_revision, begin_anew, unload, with_candidates
 from rerankbench.mteb_suite.encoder import MtebEncoder
 from rerankbench.mteb_suite.evaluated import Evaluated, evaluated
 from rerankbench.mteb_suite.identity import model_meta
@@ -99,7 +100,7 @@ class MtebLaboratory:
                             outcome = self._outcome(system, asked.file.task_instructions, task)
                             observer.task_finished(outcome)
                             found[system.name, task.metadata.name] = outcome
-                        _unload(task)
+                        unload(task)
                     self._models.clear()
             finally:
                 self._engines.close()
@@ -126,11 +127,14 @@ class MtebLaboratory:
         if stored is not None and (predictions is None or predictions.is_file()):
             return Outcome(one.system.name, name, "reused", score=stored)
         started = time.perf_counter()
+        begin_anew(task)
         try:
-            work = self._with_candidates(one, task) if one.system.reranks else task
-            model = self._model(one)
-            before = model.engine.counts() if model.engine else {}
-            score = self._scored(model, work, predictions)
+            with at_its_revision(task):
+                with_candidates(task)
+                work = self._with_candidates(one, task) if one.system.reranks else task
+                model = self._model(one)
+                before = model.engine.counts() if model.engine else {}
+                score = self._scored(model, work, predictions, again=self._is_stale(one, task))
         except RerankbenchError as problem:
             status = "missing" if isinstance(problem, MissingError) else "failed"
             ledger.note(name, {"status": status, "reason": problem.message, "hint": problem.hint})
@@ -154,7 +158,7 @@ class MtebLaboratory:
         )
         return Outcome(one.system.name, name, "done", score=score, seconds=seconds)
 
-    def _scored(self, model: _Model, task: Any, predictions: Path | None) -> float:
+    def _scored(self, model: _Model, task: Any, predictions: Path | None, *, again: bool) -> float:
         """Evaluate, and with `predictions` keep the rankings of all splits there, whole."""
         import mteb
 
@@ -166,7 +170,7 @@ class MtebLaboratory:
                 co2_tracker=False,
                 show_progress_bar=False,
                 encode_kwargs={"batch_size": BATCH, "show_progress_bar": False},
-                overwrite_strategy="always" if predictions else "only-missing",
+                overwrite_strategy="always" if predictions or again else "only-missing",
                 prediction_folder=Path(beside) if predictions else None,
             )
             if not made.task_results:  # mteb gives a data set that is not public back as an error, and does not raise it
@@ -190,6 +194,11 @@ class MtebLaboratory:
         if found is None or not found.is_mergeable(task) or found.get_missing_evaluations(task):
             return None
         return _main_score(found, task)
+
+    def _is_stale(self, one: Evaluated, task: Any) -> bool:
+        """Whether what is there was made on another revision of the data: mteb would take it where it covers all splits."""
+        found = self._cache.load_task_result(task.metadata.name, self._meta(one))
+        return found is not None and not found.is_mergeable(task)
 
     def _with_candidates(self, one: Evaluated, task: Any) -> Any:
         """The task as a reranker meets it: its own candidates, or the best documents of another system."""
@@ -277,23 +286,20 @@ def _reranking(task: Any, predictions: Path, depth: int) -> Any:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the bars of the datasets library, which would tear the display of the tasks apart."""
+    """Without the bars of the datasets library, which would tear the display of the tasks apart, and without scikit-learn's remarks."""
+    import warnings
+
     import datasets
 
     shown = datasets.are_progress_bars_disabled() is False
     datasets.disable_progress_bars()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"sklearn\.")  # classes that a weak model never names, for one
+            yield
     finally:
         if shown:
             datasets.enable_progress_bars()
-
-
-def _unload(task: Any) -> None:
-    """Give the data's memory back, and that of the tasks that it is a mean of."""
-    for part in (task, *getattr(task, "tasks", ())):
-        if part.data_loaded:
-            part.unload_data()
 
 
 def _no_qrels() -> Qrels:

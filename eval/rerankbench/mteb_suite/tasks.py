@@ -8,7 +8,7 @@ from typing import Any
 
 from rerankbench.config import MtebTable
 from rerankbench.errors import ConfigError, nearest
-from rerankbench.mteb_suite.local_tasks import LOCAL, local_tasks
+from rerankbench.mteb_suite.local import LOCAL, local_tasks
 
 RETRIEVAL, RERANKING = ("Retrieval", "InstructionRetrieval"), ("Reranking", "InstructionReranking")
 """Types of tasks whose documents are ranked: those of a whole corpus, and those of given candidates."""

@@ -42,5 +42,6 @@ def about_line(line: Line) -> str:
     hours = sum(r.seconds for r in results if r.seconds is not None) / 3600
     return (
         f"{line.row.label}: {line.results.model} at {line.results.revision[:12]}{', evaluated here' if line.is_own else ''},"
-        f" {len(scores)} of {len(line.tasks)} tasks; {versions}; data sets' revisions {revisions}; {hours:.2f} hours of evaluation as recorded"
+        f" {len(scores)} of {len(line.tasks)} tasks; {versions}; data sets' revisions {revisions};"
+        f" {hours:.2f} hours of evaluation as recorded"
     )

@@ -49,7 +49,9 @@ def mteb_tables(asked: MtebTable, places: Places) -> tuple[Table, Mapping[str, T
         return _without_tasks(lines, asked), {}
     by_task = task_table(lines, asked)
     is_by_task = paper is None or asked.file.is_narrowed
-    main = _in_the_papers_layout(lines, paper, asked) if paper and not is_by_task else replace(by_task, id=asked.name, title=asked.file.title)
+    main = (
+        _in_the_papers_layout(lines, paper, asked) if paper and not is_by_task else replace(by_task, id=asked.name, title=asked.file.title)
+    )
     notes = tuple(filter(None, map(about_line, lines)))
     more: dict[str, Table | Listing] = {"means": means_table(lines, asked, None if asked.file.is_narrowed else paper)}
     if not any(column.name in tasks for column in main.columns):

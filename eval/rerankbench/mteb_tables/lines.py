@@ -119,7 +119,9 @@ class Line:
         task = self.tasks[name]
         if not self.is_own or name in mteb.load().tasks or not task.revision or task.mean_of or set(score.revisions) == {task.revision}:
             return None
-        reason = f"{name} was evaluated on its data at revision {', '.join(r[:12] for r in score.revisions)}; now it is {task.revision[:12]}."
+        reason = (
+            f"{name} was evaluated on its data at revision {', '.join(r[:12] for r in score.revisions)}; now it is {task.revision[:12]}."
+        )
         return Absent(Status.MISSING, reason, self._command())
 
     def _absent(self, error: RerankbenchError) -> Absent:
@@ -140,6 +142,9 @@ class Line:
         return made if self.system.has_instructions else f"{made}; or clone embeddings-benchmark/results as {folder}: MTEB publishes many"
 
     def _not_judged(self, score: Score, name: str) -> str:
+        """Why a score is not to be compared with the paper's; empty where it may be, or where nothing of the paper stands beside it."""
+        if self.asked.file.table is None:
+            return ""
         if self.is_own:
             other = self._other_than_the_papers(name)
             if other:
@@ -158,7 +163,7 @@ class Line:
             return "of a ranker over candidate lists; the paper's is of embeddings"
         if self.system.prompt not in {"", INSTRUCTED} or bool(self.system.prompt) != self.system.has_instructions:
             return f"with the prompt {self.system.prompt}, which is not the paper's"
-        if name in self.asked.file.task_instructions:
+        if self.system.prompt and name in self.asked.file.task_instructions:
             return "with an instruction of the configuration, not the paper's"
         return ""
 

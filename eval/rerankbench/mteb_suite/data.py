@@ -1,0 +1,99 @@
+"""A task's data, checked: at the revision that the task names, and with candidates where it is to rank some.
+
+Without the hub the datasets library takes the newest revision that its cache has, and says so in its log alone; and a reranking task
+whose candidates are not in that cache goes on as a search of the whole corpus.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from rerankbench.errors import MissingData
+from rerankbench.mteb_suite.tasks import RERANKING
+
+_LOGGERS = ("datasets.packaged_modules.cache.cache", "datasets.load")
+"""Where the library says that it takes another version than was asked for."""
+_SAYS_SO = "latest cached"
+
+
+@contextmanager
+def at_its_revision(task: Any) -> Iterator[None]:
+    """Raise where the body would work on another revision of the task's data than the one that it names.
+
+    Raises:
+        MissingData: the cache has another revision alone.
+    """
+    revisions = {str(part.metadata.revision): part.metadata.name for part in parts_of(task)}
+    watch = _Watch(revisions)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addHandler(watch)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(watch)
+
+
+class _Watch(logging.Handler):
+    """Turns the library's remark into an error."""
+
+    def __init__(self, revisions: dict[str, str]) -> None:
+        super().__init__(logging.WARNING)
+        self._revisions = revisions
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = record.getMessage()
+        names_a_folder = "dataset configuration" in said
+        if _SAYS_SO in said and names_a_folder and not any(revision in said for revision in self._revisions):
+            wanted = ", ".join(f"{name}: {revision}" for revision, name in self._revisions.items())
+            raise MissingData(
+                f"The hub is not reached, and the datasets cache has another revision of the data than the task names ({wanted}).",
+                hint="Copy a datasets cache with that revision to HF_HOME, or let the hub be reached.",
+            )
+
+
+def with_candidates(task: Any) -> None:
+    """Load a reranking task's data now, and see that every split of it has candidates.
+
+    Raises:
+        MissingData: one has none.
+    """
+    if task.metadata.type not in RERANKING:
+        return
+    if not task.data_loaded:
+        task.load_data()
+    task.convert_v1_dataset_format_to_v2(num_proc=None)
+    lacking = [
+        f"{subset} {split}" for subset, splits in task.dataset.items() for split, data in splits.items() if data["top_ranked"] is None
+    ]
+    if lacking:
+        raise MissingData(
+            f"{task.metadata.name} is to rank candidates, and its data has none ({', '.join(lacking)}).",
+            hint="Let the hub be reached once: the datasets cache lacks top_ranked, and without it the whole corpus would be searched.",
+        )
+
+
+def begin_anew(task: Any) -> None:
+    """Start the streams of random numbers that a task draws from: whoever is evaluated second gets the draws of the first."""
+    for part in parts_of(task):
+        part.rng_state = random.Random(part.seed)  # noqa: S311  as mteb makes them
+        part.np_rng = np.random.default_rng(part.seed)
+
+
+def unload(task: Any) -> None:
+    """Give the data's memory back."""
+    for part in parts_of(task):
+        if part.data_loaded:
+            part.unload_data()
+
+
+def parts_of(task: Any) -> list[Any]:
+    """The tasks that a task is the mean of; itself where it is none."""
+    return list(getattr(task.metadata, "tasks", None) or [task])
