@@ -103,7 +103,7 @@ def test_a_failed_task_says_why_and_what_to_do(tmp_path: Path) -> None:
     write_ledger(_folder(tmp_path), "org/lex", own, tasks)
     cells = _cells(asked, tmp_path)
     assert (cells["STS12"].status, cells["STS12"].reason) == (Status.FAILED, "OutOfMemoryError: 8 GiB")
-    assert cells["STS12"].hint == "Lower the engine's batch_tokens.; then: rerankbench mteb run own.yaml --systems lex"
+    assert cells["STS12"].hint == "Lower the engine's batch_tokens; then: rerankbench mteb run own.yaml --systems lex"
     assert (cells["SCIDOCS"].status, cells["SCIDOCS"].hint) == (Status.MISSING, "rerankbench mteb run own.yaml --systems lex")
 
 
