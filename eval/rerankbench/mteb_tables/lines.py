@@ -215,4 +215,4 @@ def _drift(score: Score, task: mteb.Task) -> Iterator[str]:
 
 
 def _then(hint: str, command: str) -> str:
-    return "; then: ".join(filter(None, (hint, command)))
+    return "; then: ".join(filter(None, (hint.removesuffix("."), command)))
