@@ -237,3 +237,19 @@ def test_models_of_others_and_ours_can_lie_in_one_folder(tmp_path: Path) -> None
     (task,) = (t for t in local_tasks(None) if t.metadata.name == "LocalSTS")
     mteb.evaluate(constant(), task, cache=mteb.ResultCache(tmp_path / "out"), co2_tracker=False, show_progress_bar=False)
     assert [o.status for o in run(asked(tmp_path, ONE), tmp_path / "out", ["LocalSTS"])] == ["reused"]
+
+
+def test_a_task_goes_on_behind_the_last_subset_that_was_written(tmp_path: Path) -> None:
+    from mteb.mocks.mock_tasks import MockMultilingualSTSTask
+
+    table = asked(tmp_path, ONE)
+    MtebLaboratory(tmp_path / "out").run(table, [MockMultilingualSTSTask()], Silent())
+    (file,) = tmp_path.glob("out/results/*/*/MockMultilingualSTSTask.json")
+    data = json.loads(file.read_bytes())
+    first, second = data["scores"]["test"]
+    # As after a stop behind the first subset; its score is made one that no evaluation gives, to be known again.
+    data["scores"]["test"] = [{**first, "main_score": 0.25}]
+    file.write_text(json.dumps(data), encoding="utf-8")
+    (outcome,) = MtebLaboratory(tmp_path / "out").run(table, [MockMultilingualSTSTask()], Silent())
+    assert outcome.status == "done"
+    assert outcome.score == pytest.approx((0.25 + second["main_score"]) / 2)
