@@ -217,10 +217,10 @@ def test_a_cell_links_its_run_folder_from_where_the_file_lies() -> None:
     ("runs", "folder", "base"),
     [
         ("runs", "reports/demo", "../../runs"),
-        ("/work/a/runs", "/work/a/reports/x", "../../runs"),
-        ("/work/a b/runs", "/work/a b/x", "../runs"),
-        ("/work/a/runs é", "/work/a/x", "../runs%20%C3%A9"),
-        ("/tmp/runs", "/work/a/reports", None),  # leads over the root: it would hold for this machine alone
+        ("/somewhere/a/runs", "/somewhere/a/reports/x", "../../runs"),
+        ("/somewhere/a b/runs", "/somewhere/a b/x", "../runs"),
+        ("/somewhere/a/runs é", "/somewhere/a/x", "../runs%20%C3%A9"),
+        ("/elsewhere/runs", "/somewhere/a/reports", None),  # leads over the root: it would hold for this machine alone
     ],
 )
 def test_the_way_to_the_runs_is_relative_or_not_written(runs: str, folder: str, base: str | None) -> None:

@@ -54,11 +54,11 @@ def test_a_safe_name_stays_and_one_that_is_taken_gets_a_hash() -> None:
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        ("There is no run file /work/data/runs/x.txt.", "There is no run file …/x.txt."),
+        ("There is no run file /somewhere/data/runs/x.txt.", "There is no run file …/x.txt."),
         ("/home/someone/models/MiniLM", "…/MiniLM"),
         ("see https://host.example/a/b and topics_and_qrels/qrels.txt", "see https://host.example/a/b and topics_and_qrels/qrels.txt"),
         ("hf download Alibaba-NLP/E2Rank-8B", "hf download Alibaba-NLP/E2Rank-8B"),
-        ("'/tmp/a/b' and (/tmp/c/d)", "'…/b' and (…/d)"),
+        ("'/elsewhere/a/b' and (/elsewhere/c/d)", "'…/b' and (…/d)"),
         ("and/or, 1/2, /", "and/or, 1/2, /"),
     ],
 )
