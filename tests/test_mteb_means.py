@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from rerankbench.mteb_tables import Places, mteb_tables
 from rerankbench.reference import mteb
 from rerankbench.reference.paper import load as load_paper
 from rerankbench.reference.verdict import Verdict
-from rerankbench.report import Cell, Listing, Status, Table
+from rerankbench.report import Cell, Listing, Status, Table, render
+from rerankbench.report.cells import TaskVersions
 
 V1, V2 = "MTEB(eng, v1)", "MTEB(eng, v2)"
 E2RANK = "Alibaba-NLP__E2Rank-0.6B"
@@ -216,6 +218,30 @@ def test_results_of_several_systems_bear_their_names_where_they_differ(tmp_path:
 def test_a_task_that_the_papers_version_lacks_says_so(tmp_path: Path, data_dir: Path) -> None:
     row = _rows(_made("mteb-qwen3-embedding", tmp_path, data_dir)["versions"])["BrightBiologyRetrieval"]
     assert row == ("Retrieval", "no such task → ndcg_at_10", "no such task → c26703e", "", "2.10.12: now")
+
+
+def test_every_cell_of_a_task_says_which_version_it_is_of(tmp_path: Path) -> None:
+    folder, ask = _folder(tmp_path), mteb.load().tasks["AskUbuntuDupQuestions"]
+    write_result(folder, "AskUbuntuDupQuestions", 0.5, measure="map_at_1000", revision=ask.later.revision, version="2.26.24")
+    for number, part in enumerate(mteb.load().tasks["CQADupstackRetrieval"].mean_of):
+        write_result(folder, part, 0.5, revision=f"forum-{number}")
+    tasks = _made("table4", tmp_path)["tasks"]
+    assert isinstance(tasks, Table)
+    cells = _cells(tasks)
+    assert cells["AskUbuntuDupQuestions"].task == TaskVersions(
+        "mteb 1.38.32: map, data 2000358", "mteb 2.26.24: map_at_1000, data c5691e3", "mteb 2.26.24: map_at_1000, data c5691e3"
+    )
+    absent = cells["STSBenchmark"]
+    assert absent.task == TaskVersions(
+        "mteb 1.38.32: cosine_spearman, data b0fddb5", "mteb 2.26.24: cosine_spearman, data b0fddb5, succeeded by STSBenchmark.v2"
+    )
+    mean = cells["CQADupstackRetrieval"].task
+    assert mean is not None
+    assert mean.here == "mteb 1.38.32: ndcg_at_10, data of its parts"
+    lines = {(row["system"], row["benchmark"]): row for row in csv.DictReader(render(tasks, "csv").splitlines())}
+    line = lines["E2Rank-0.6B", "AskUbuntuDupQuestions"]
+    assert (line["task_then"], line["task_here"]) == ("mteb 1.38.32: map, data 2000358", "mteb 2.26.24: map_at_1000, data c5691e3")
+    assert "<dt>task then</dt><dd>mteb 1.38.32: map, data 2000358</dd>" in render(tasks, "html")
 
 
 # ---- rows ----

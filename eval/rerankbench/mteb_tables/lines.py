@@ -14,6 +14,7 @@ from rerankbench.errors import ConfigError, MissingData, MissingError, Rerankben
 from rerankbench.mteb_results import ModelResults, Score, find_results
 from rerankbench.mteb_suite.own_results import OwnResults, ledgers_of, own_results
 from rerankbench.mteb_tables.places import Places
+from rerankbench.mteb_tables.task_versions import task_versions
 from rerankbench.reference import mteb
 from rerankbench.reference.layout import PaperRow
 from rerankbench.report.cells import Cell, Status, average
@@ -69,7 +70,8 @@ class Line:
         """The score of a task."""
         score = self.scores[name]
         if isinstance(score, Absent):
-            return Cell(self.row.system, column, score.status, variant=self.row.variant, reason=score.reason, hint=score.hint)
+            task = task_versions(name, self.tasks[name], None)
+            return Cell(self.row.system, column, score.status, variant=self.row.variant, reason=score.reason, hint=score.hint, task=task)
         return Cell(
             self.row.system,
             column,
@@ -80,6 +82,7 @@ class Line:
             other_model=self.system.model if self.system.stands_in else "",
             notes=tuple(_drift(score, self.tasks[name])),
             not_judged=self._not_judged(score, name),
+            task=task_versions(name, self.tasks[name], score),
         )
 
     def mean(self, column: str, names: Sequence[str]) -> Cell:
@@ -93,7 +96,7 @@ class Line:
         if not absent:
             return replace(made, not_judged=next((m.not_judged for m in members if m.not_judged), ""))
         if len(absent) == len(members) and all(m.members is None for m in members):
-            return replace(absent[0], column=column)
+            return replace(absent[0], column=column, task=None)
         return replace(made, reason=f"{made.reason} ({absent[0].reason})", hint=absent[0].hint)
 
     def _score(self, name: str) -> Score | Absent:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from rerankbench.config import MtebTable
 from rerankbench.mteb_results import Score
 from rerankbench.mteb_tables.lines import Line
+from rerankbench.mteb_tables.task_versions import NO_TASK, SHORT, measures, of_mteb, shortened
 from rerankbench.mteb_tables.tasks import in_the_papers_order
 from rerankbench.reference import mteb
 from rerankbench.report.listing import Listing
 
 COLUMNS = ("task", "type", "main score", "data set", "successor", "results at hand")
-NO_TASK, SHORT = "no such task", 7
 
 
 def versions_listing(lines: Sequence[Line], asked: MtebTable) -> Listing:
@@ -23,16 +23,11 @@ def versions_listing(lines: Sequence[Line], asked: MtebTable) -> Listing:
     """
     tasks = lines[0].tasks
     rows = (
-        (name, tasks[name].type, *_then_and_now(_of_mteb(name, tasks[name])), _at_hand(lines, name))
+        (name, tasks[name].type, *_then_and_now(of_mteb(name, tasks[name])), _at_hand(lines, name))
         for name in in_the_papers_order(tasks, asked)
     )
     title = f"{asked.file.title}: which version of each task"
     return Listing(f"{asked.name}-versions", title, COLUMNS, tuple(rows), tuple(_context(tasks)))
-
-
-def _of_mteb(name: str, task: mteb.Task) -> mteb.Task:
-    """As mteb's versions have it; a task that only an evaluation has noted is one of the later version."""
-    return mteb.load().tasks.get(name) or task.model_copy(update={"is_new": True})
 
 
 def _then_and_now(task: mteb.Task) -> tuple[str, str, str]:
@@ -63,11 +58,11 @@ def _at_hand(lines: Sequence[Line], name: str) -> str:
 
 def _said(score: Score, name: str, task: mteb.Task) -> str:
     """The version of mteb, and whether the task was as it was then or is now; else what was otherwise."""
-    of_mteb, made = _of_mteb(name, task), " and ".join(score.versions) or "version unsaid"
+    known, made = of_mteb(name, task), " and ".join(score.versions) or "version unsaid"
     if not task.main_score:
-        return f"{made}: data {_shortened(score.revisions)}"
-    as_then = not of_mteb.is_new and _is(score, task, of_mteb.main_score, of_mteb.revision)
-    as_now = _is(score, task, of_mteb.main_score_now, of_mteb.revision_now)
+        return f"{made}: data {shortened(score.revisions)}"
+    as_then = not known.is_new and _is(score, task, known.main_score, known.revision)
+    as_now = _is(score, task, known.main_score_now, known.revision_now)
     said = " and ".join(word for word, holds in (("then", as_then), ("now", as_now)) if holds)
     return f"{made}: {said}" if said else f"{made}: {', '.join(_otherwise(score))}"
 
@@ -78,12 +73,8 @@ def _is(score: Score, task: mteb.Task, main_score: str, revision: str) -> bool:
 
 
 def _otherwise(score: Score) -> Iterator[str]:
-    yield " or ".join(score.measures[:3]) or "a main score that is no measure of the file"
-    yield f"data {_shortened(score.revisions)}"
-
-
-def _shortened(revisions: Sequence[str]) -> str:
-    return ", ".join(revision[:SHORT] for revision in revisions)
+    yield measures(score)
+    yield f"data {shortened(score.revisions)}"
 
 
 def _context(tasks: Mapping[str, mteb.Task]) -> Iterator[str]:

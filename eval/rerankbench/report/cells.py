@@ -60,6 +60,26 @@ class Significance:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskVersions:
+    """Which version of its task a number is of, in words: what changes between versions of a package is part of the number.
+
+    Attributes:
+        then: In the version that the paper used; empty where that is not known.
+        now: In a later one.
+        here: Where the number was made; empty where there is none.
+    """
+
+    then: str
+    now: str
+    here: str = ""
+
+    @property
+    def said(self) -> tuple[tuple[str, str], ...]:
+        """Name and words of what is known."""
+        return tuple((name, words) for name, words in (("then", self.then), ("now", self.now), ("here", self.here)) if words)
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One system on one benchmark, or an average of such cells.
 
@@ -86,6 +106,7 @@ class Cell:
         printed: The paper's number as printed; None when it prints none.
         verdict: None when the comparison is refused, and `not_judged` says why.
         notes: Anything else that must stand under the table.
+        task: Which version of its task it is of, where tasks have versions; None elsewhere, and for a mean of tasks.
     """
 
     system: str
@@ -118,6 +139,7 @@ class Cell:
     verdict: Verdict | None = None
     not_judged: str = ""
     notes: tuple[str, ...] = ()
+    task: TaskVersions | None = None
 
     def __post_init__(self) -> None:
         where = f"Cell {self.system!r} / {self.column!r}"

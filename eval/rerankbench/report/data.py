@@ -18,7 +18,7 @@ HEADER = (
     "table", "system", "variant", "first_stage", "benchmark", "measure", "unit", "value", "low", "high", "paper", "difference",
     "verdict", "not_judged", "status", "reason", "hint", "queries", "expected_queries", "limit", "missing_rule", "defects",
     "seconds", "hardware", "resumed", "caveat", "other_model", "run", "repeats", "better_than", "against", "against_difference",
-    "against_p", "notes",
+    "against_p", "notes", "task_then", "task_now", "task_here",
 )  # fmt: skip
 
 
@@ -70,6 +70,9 @@ def _fields(table: Table, row: Row, column: Column, cell: Cell) -> Mapping[str, 
         "against_difference": _plain(cell.in_points(cell.against.difference)) if cell.against else "",
         "against_p": _plain(cell.against.p) if cell.against else "",
         "notes": "; ".join(cell.notes),
+        "task_then": cell.task.then if cell.task else "",
+        "task_now": cell.task.now if cell.task else "",
+        "task_here": cell.task.here if cell.task else "",
     }
 
 
@@ -150,6 +153,7 @@ def _cell(row: Row, column: Column, cell: Cell) -> dict[str, Any]:
         "better_than": cell.letters,
         "against": asdict(cell.against) if cell.against else None,
         "notes": list(cell.notes),
+        "task": asdict(cell.task) if cell.task else None,
     }
 
 

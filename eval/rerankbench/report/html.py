@@ -186,6 +186,7 @@ def cell_facts(cell: Cell, column: Column) -> Iterator[tuple[str, str]]:
         ("defects", ", ".join(f"{count} {kind}" for kind, count in sorted(cell.defects.items()))),
         ("seconds", _seconds(cell)),
         ("remarks", "; ".join(remark for remark in cell.remarks if remark != cell.not_judged)),
+        *((f"task {when}", words) for when, words in (cell.task.said if cell.task else ())),
         ("run", cell.run),
     )
     yield from ((name, text) for name, text in said if text)
