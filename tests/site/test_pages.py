@@ -11,9 +11,10 @@ from urllib.parse import unquote, urldefrag
 import pytest
 
 from laboratory import Watcher
+from mteb_folder import write_meta, write_result
 from nasty_site import DOCUMENTS, ESCAPING, GRADES, QUERIES, SCRIPT, SYSTEM, Made, build, contents, run, write_configuration
 from rerankbench.benchmarks import Benchmarks
-from rerankbench.config import load_experiment
+from rerankbench.config import load_config, load_experiment
 from rerankbench.experiment import Laboratory
 from rerankbench.plan import Planner
 from rerankbench.site.build import build_site
@@ -287,3 +288,17 @@ def test_a_page_has_every_table_of_its_configuration_with_notes_of_its_own(tmp_p
     within = [link.removeprefix("#") for link in page.links if link.startswith("#")]
     assert set(within) <= set(page.ids)
     assert "× one at a time" in page.text
+
+
+def test_a_page_of_mteb_scores_has_its_versions_which_are_words(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert", reason="the extra 'site' is not installed")
+    write_result(tmp_path / "runs" / "mteb_results" / "org__model" / "rev1", "SciFact", 0.5, revision="0123456789", version="2.26.24")
+    write_meta(tmp_path / "runs" / "mteb_results" / "org__model" / "rev1", "org/model", "rev1")
+    text = 'layout: mteb\ntitle: Scores\nbenchmark: "MTEB(eng, v1)"\ntasks: [SciFact]\nsystems: [{name: mine, model: org/model}]\n'
+    (tmp_path / "scores.yaml").write_text(text, encoding="utf-8")
+    asked, planner = load_config(str(tmp_path / "scores.yaml")), Planner(Benchmarks(None), tmp_path / "runs")
+    build_site(collect([(asked, planner)], tmp_path / "runs"), tmp_path / "runs", tmp_path / "out")
+    page = Page((tmp_path / "out" / "tables" / "scores.html").read_text(encoding="utf-8"))
+    assert [name for name in page.ids if name in {"table", "means", "versions"}] == ["table", "means", "versions"]
+    assert "2.26.24: ndcg_at_10, data 0123456" in page.text
+    assert "mteb 1.38.32: ndcg_at_10, data 0228b52" in page.text  # what the cell itself says

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -14,6 +14,9 @@ from rich.text import Text
 
 from rerankbench.report import html, latex, markdown
 from rerankbench.report.terminal import as_ascii
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _ROWS = 48
 """That a page of LaTeX takes."""
@@ -61,10 +64,14 @@ def listing_markdown(listing: Listing) -> str:
 
 def listing_html(listing: Listing) -> str:
     """One page that stands alone."""
+    return html.environment().get_template("page.html").render(title=listing.title, table=listing_fragment(listing))
+
+
+def listing_fragment(listing: Listing) -> Markup:
+    """The table without a heading; what it looks like is in ``table.css``."""
     from markupsafe import Markup
 
-    body = Markup(html.environment().get_template("listing.html").render(listing=listing))  # noqa: S704 the template has escaped it
-    return html.environment().get_template("page.html").render(title=listing.title, table=body)
+    return Markup(html.environment().get_template("listing.html").render(listing=listing))  # noqa: S704 the template has escaped it
 
 
 def listing_latex(listing: Listing) -> str:

@@ -14,7 +14,7 @@ from rerankbench.manifest import environment
 from rerankbench.mteb_tables import Places
 from rerankbench.plan import Cell, Planner
 from rerankbench.report import Cell as TableCell
-from rerankbench.report import Row, Table
+from rerankbench.report import Listing, Row, Table
 from rerankbench.reporting import Report, figure_of, mteb_report_of, report_of
 from rerankbench.site.model import Contents, ShownList, ShownRun, ShownTable
 from rerankbench.site.names import Names, portable, portable_data
@@ -74,7 +74,7 @@ def collect(sources: Iterable[tuple[Experiment | MtebTable, Planner]], runs: Pat
 
 
 def _table(asked: Experiment | MtebTable, page: str, report: Report) -> ShownTable:
-    more = {name: _portable_table(table) for name, table in report.more.items() if isinstance(table, Table)}
+    more = {name: table if isinstance(table, Listing) else _portable_table(table) for name, table in report.more.items()}
     about = asked.file.description.strip()
     return ShownTable(asked.name, _called(asked), about, page, _portable_table(report.table), report.shape, more=more)
 

@@ -15,7 +15,7 @@ from rerankbench.benchmarks.exclusions import Exclusions
 from rerankbench.config import System
 from rerankbench.measures.quality import check_measure
 from rerankbench.records import CandidateList, Qrels
-from rerankbench.report import Shape, Table
+from rerankbench.report import Listing, Shape, Table
 from rerankbench.report.marks import Figure
 
 
@@ -27,7 +27,7 @@ class ShownTable:
         config: The configuration's name.
         called: What a command line calls it.
         description: What it says about itself.
-        more: Further tables, by the name of their files; what they lack is what the first one lacks.
+        more: Further tables, by the name of their files, some of words; what they lack is what the first one lacks.
         figure: What is drawn of it; the table of a configuration that is there for its figure repeats cells of others.
         drawn: Where the figure's files lie, ``figure.svg`` among them.
     """
@@ -40,10 +40,10 @@ class ShownTable:
     shape: Shape
     figure: Figure | None = None
     drawn: str = ""
-    more: Mapping[str, Table] = field(default_factory=dict)
+    more: Mapping[str, Table | Listing] = field(default_factory=dict)
 
     @property
-    def tables(self) -> dict[str, Table]:
+    def tables(self) -> dict[str, Table | Listing]:
         """All of them, the main one first."""
         return {"table": self.table, **self.more}
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rerankbench.reference.verdict import Verdict, as_printed, mean
-from rerankbench.report import Table
+from rerankbench.report import Listing, Table
 from rerankbench.report.appendix import appendix
 from rerankbench.report.cells import Cell
 from rerankbench.report.html import table_fragment
+from rerankbench.report.listing import listing_fragment
 from rerankbench.site import plot
 from rerankbench.site.folder import Writer
 from rerankbench.site.model import Contents, ShownTable
@@ -67,8 +68,10 @@ def write(writer: Writer, contents: Contents) -> None:
         write_page(writer, shown.page, "table_page.html", shown=shown, fragments=fragments)
 
 
-def _fragment(name: str, table: Table, shown: ShownTable, pages: Mapping[str, str]) -> Markup:
+def _fragment(name: str, table: Table | Listing, shown: ShownTable, pages: Mapping[str, str]) -> Markup:
     """A table of a page that may hold several, each with notes of its own."""
+    if isinstance(table, Listing):
+        return listing_fragment(table)
     return table_fragment(table, shown.shape, lambda cell: _link(cell, pages), anchors="" if name == "table" else f"{name}-")
 
 
