@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from report.making import NASTY, absent, done, nasty_table
 from rerankbench.errors import UsageError
 from rerankbench.reference import load
-from rerankbench.report import SUFFIXES, Column, Shape, Table, experiment_table, latex, markdown, paper_table, render, to_json
+from rerankbench.report import SUFFIXES, Column, Listing, Shape, Table, experiment_table, latex, markdown, paper_table, render, to_json
 
 SHAPES: tuple[Shape, ...] = ("paper", "experiment")
 PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40)
@@ -146,7 +146,8 @@ def test_latex_compiles_as_it_stands(tmp_path: Path, shape: Shape) -> None:
         pytest.skip("no LaTeX is installed: install pdflatex or tectonic to compile the tables")
     wide = [done("ReasonIR", column.name, 0.5, interval=(0.4, 0.6)) for column in load().columns("3") if column.name != "bright-avg"]
     tables = (nasty_table(), paper_table(load(), "1", []), paper_table(load(), "3", wide))
-    body = "".join(render(table, "latex", shape) for table in tables)
+    words = Listing("w", "Words & _signs_", ("task", "of"), tuple((f"A_{n} → B", "100 %, <x> & " * 12) for n in range(60)), ("then → now",))
+    body = "".join([*(render(table, "latex", shape) for table in tables), render(words, "latex")])
     document = rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "t.tex").write_text(document, encoding="ascii")
     options = [] if engine.endswith("tectonic") else ["-interaction=nonstopmode", "-halt-on-error"]
