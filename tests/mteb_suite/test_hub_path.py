@@ -8,7 +8,6 @@ hub's client alone has fetched (``hub/datasets--ORG--NAME/``) are not looked at.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mteb_suite.hub_cache import keep, offline, revision_of
 
 pytest.importorskip("mteb")
 
@@ -45,58 +46,25 @@ print(json.dumps({"data": plain, "revision": task.metadata.dataset["revision"]})
 """
 
 
-def _revision(name: str) -> str:
-    import mteb
-
-    return str(mteb.get_task(name).metadata.dataset["revision"])
-
-
-def _keep(home: Path, repo: str, configuration: str, splits: Mapping[str, Mapping[str, Any]], commit: str) -> None:
-    """Write one configuration of a data set into the cache, in the form of `datasets` 5."""
-    from datasets import Dataset, DatasetInfo
-    from datasets.arrow_writer import ArrowWriter
-
-    organisation, name = repo.split("/")
-    folder = home / "datasets" / f"{organisation}___{name}" / configuration / "0.0.0" / commit
-    folder.mkdir(parents=True)
-    features, counted = None, {}
-    for split, columns in splits.items():
-        rows = Dataset.from_dict(dict(columns))
-        features = rows.features
-        with ArrowWriter(path=str(folder / f"{name}-{split}.arrow"), features=features) as writer:
-            writer.write_table(rows.data.table)
-            examples, size = writer.finalize()
-        counted[split] = {"name": split, "num_bytes": size, "num_examples": examples, "dataset_name": name}
-    known = {"builder_name": "parquet", "dataset_name": name, "config_name": configuration, "version": "0.0.0"}
-    DatasetInfo(features=features, splits=counted, **known).write_to_directory(str(folder))
-
-
 def _load(home: Path, task: str) -> dict[str, Any]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    environment |= {
-        "HF_HUB_OFFLINE": "1",
-        "HF_HOME": str(home),
-        "HF_DATASETS_CACHE": str(home / "datasets"),
-        "HF_HUB_CACHE": str(home / "hub"),
-    }
-    told = subprocess.run([sys.executable, "-c", TELL, task], capture_output=True, text=True, env=environment, check=False, cwd=home)
+    told = subprocess.run([sys.executable, "-c", TELL, task], capture_output=True, text=True, env=offline(home), check=False, cwd=home)
     assert told.returncode == 0, told.stderr
     found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
     return found
 
 
 def test_an_sts_and_a_classification_task_load_without_a_network(tmp_path: Path) -> None:
-    _keep(tmp_path, "mteb/biosses-sts", "default", {"test": BIOSSES}, _revision("BIOSSES"))
-    _keep(tmp_path, "mteb/banking77", "default", {"train": BANKING, "test": BANKING}, _revision("Banking77Classification"))
+    keep(tmp_path, "mteb/biosses-sts", "default", {"test": BIOSSES}, revision_of("BIOSSES"))
+    keep(tmp_path, "mteb/banking77", "default", {"train": BANKING, "test": BANKING}, revision_of("Banking77Classification"))
     assert _load(tmp_path, "BIOSSES") == {"data": {"test": BIOSSES}, "revision": "d3fb88f8f02e40887cd149695127462bbcf29b4a"}
     assert _load(tmp_path, "Banking77Classification")["data"] == {"train": BANKING, "test": BANKING}
 
 
 def test_a_retrieval_task_loads_corpus_queries_and_judgements(tmp_path: Path) -> None:
-    revision = _revision("SciFact")
-    _keep(tmp_path, "mteb/scifact", "corpus", {"corpus": CORPUS}, revision)
-    _keep(tmp_path, "mteb/scifact", "queries", {"queries": QUERIES}, revision)
-    _keep(tmp_path, "mteb/scifact", "default", {"test": QRELS}, revision)
+    revision = revision_of("SciFact")
+    keep(tmp_path, "mteb/scifact", "corpus", {"corpus": CORPUS}, revision)
+    keep(tmp_path, "mteb/scifact", "queries", {"queries": QUERIES}, revision)
+    keep(tmp_path, "mteb/scifact", "default", {"test": QRELS}, revision)
     assert _load(tmp_path, "SciFact")["data"] == {
         "corpus": {"id": ["d1", "d2"], "title": ["Ants", ""], "text": ["They are small.", "It rains."]},
         "queries": {"id": ["q1"], "text": ["how big are ants"]},
@@ -111,7 +79,7 @@ def test_a_reranking_task_loses_its_lists_where_only_the_cache_is_read(tmp_path:
     What would follow is retrieval from all documents under the name of a reranking task: a caller has to refuse it.
     """
     name = "AskUbuntuDupQuestions"
-    repo, revision = "mteb/AskUbuntuDupQuestions", _revision(name)
+    repo, revision = "mteb/AskUbuntuDupQuestions", revision_of(name)
     kept: dict[str, dict[str, Mapping[str, Any]]] = {
         "corpus": {"test": CORPUS},
         "queries": {"test": QUERIES},
@@ -119,20 +87,13 @@ def test_a_reranking_task_loses_its_lists_where_only_the_cache_is_read(tmp_path:
         "top_ranked": {"test": {"query-id": ["q1"], "corpus-ids": [["d2", "d1"]]}},
     }
     for configuration, splits in kept.items():
-        _keep(tmp_path, _cached_name(repo), configuration, splits, revision)
+        keep(tmp_path, repo, configuration, splits, revision)
     assert _load(tmp_path, name)["data"]["top_ranked"] is None
-
-
-def _cached_name(repo: str) -> str:
-    from datasets.naming import camelcase_to_snakecase
-
-    organisation, name = repo.split("/")
-    return f"{organisation}/{camelcase_to_snakecase(name)}"
 
 
 def test_another_revision_in_the_cache_is_taken_without_a_word(tmp_path: Path) -> None:
     """The pinned revision is not asked for offline: a caller who wants it has to look for its folder."""
-    _keep(tmp_path, "mteb/biosses-sts", "default", {"test": BIOSSES}, "0" * 40)
+    keep(tmp_path, "mteb/biosses-sts", "default", {"test": BIOSSES}, "0" * 40)
     assert _load(tmp_path, "BIOSSES")["data"] == {"test": BIOSSES}
 
 
@@ -147,7 +108,7 @@ def test_without_the_data_a_task_raises_a_connection_error_that_names_it(tmp_pat
 
 
 def test_half_of_a_retrieval_data_set_is_refused_with_its_name(tmp_path: Path) -> None:
-    _keep(tmp_path, "mteb/scifact", "default", {"test": QRELS}, _revision("SciFact"))
+    keep(tmp_path, "mteb/scifact", "default", {"test": QRELS}, revision_of("SciFact"))
     found = _load(tmp_path, "SciFact")
     assert found["error"][0] == "ValueError"
     assert "Couldn't find cache for mteb/scifact for config 'corpus'" in found["message"]

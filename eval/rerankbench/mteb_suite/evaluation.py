@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
@@ -20,9 +20,11 @@ from rerankbench.config import MtebSystem, MtebTable, fingerprint
 from rerankbench.engines.caching import CachedEngine
 from rerankbench.errors import MissingData, MissingError, RerankbenchError, UsageError
 from rerankbench.holding import EngineHolder
+from rerankbench.mteb_suite.cached_data import cached_configurations
 from rerankbench.mteb_suite.data import at_its_revision, begin_anew, unload, with_candidates
 from rerankbench.mteb_suite.encoder import MtebEncoder
 from rerankbench.mteb_suite.evaluated import Evaluated, evaluated
+from rerankbench.mteb_suite.failures import failure_of
 from rerankbench.mteb_suite.identity import model_meta
 from rerankbench.mteb_suite.reranker import MtebReranker
 from rerankbench.mteb_suite.results_folder import Ledger, check_whole, held, ledger_path, result_cache
@@ -129,20 +131,19 @@ class MtebLaboratory:
         started = time.perf_counter()
         begin_anew(task)
         try:
-            with at_its_revision(task):
+            with at_its_revision(task), cached_configurations():
                 with_candidates(task)
                 work = self._with_candidates(one, task) if one.system.reranks else task
                 model = self._model(one)
                 before = model.engine.counts() if model.engine else {}
                 score = self._scored(model, work, predictions, again=self._is_stale(one, task))
         except RerankbenchError as problem:
-            status = "missing" if isinstance(problem, MissingError) else "failed"
-            ledger.note(name, {"status": status, "reason": problem.message, "hint": problem.hint})
+            ledger.note(name, asdict(failure_of(problem)))
             raise
         except Exception as problem:  # noqa: BLE001  a task is code of others, which may raise anything: that is what its cell says
-            reason = f"{type(problem).__name__}: {problem}".strip().splitlines()[0]
-            ledger.note(name, {"status": "failed", "reason": reason, "hint": _hint(problem)})
-            return Outcome(one.system.name, name, "failed", reason=reason, hint=_hint(problem))
+            failure = failure_of(problem)
+            ledger.note(name, asdict(failure))
+            return Outcome(one.system.name, name, failure.status, reason=failure.reason, hint=failure.hint)
         seconds = time.perf_counter() - started
         answers = model.engine.counts(since=before) if model.engine else {}
         ledger.note(
@@ -304,14 +305,3 @@ def _quietly() -> Iterator[None]:
 
 def _no_qrels() -> Qrels:
     raise UsageError("The ranker asks for judgements, and mteb hands over none.")
-
-
-def _hint(problem: Exception) -> str:
-    """What to do next, where an error of another library is known."""
-    known: Mapping[str, str] = {
-        "DatasetNotFoundError": "It is on the hub, behind a licence, or in no cache here: log in, or copy a datasets cache to HF_HOME.",
-        "OfflineModeIsEnabled": "Unset HF_HUB_OFFLINE, or copy a datasets cache to HF_HOME.",
-        "ConnectionError": "The hub could not be reached: try again, or copy a datasets cache to HF_HOME.",
-        "OutOfMemoryError": "Lower the engine's batch_tokens.",
-    }
-    return known.get(type(problem).__name__, "")
