@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rerankbench.config import Experiment, MtebTable
+from rerankbench.config import Experiment
 from rerankbench.errors import ConfigError, nearest
 from rerankbench.reference.layout import PaperTable
 from rerankbench.reference.paper import load as load_paper
@@ -22,7 +22,9 @@ def check_mteb_columns(experiment: Experiment) -> None:
         _refuse_unprinted(column, load_paper().table(str(experiment.file.table)), place)
         if asked.file.is_narrowed:
             # Its mean over the tasks that are left would pass for the paper's over all of the benchmark.
-            raise ConfigError(f"{place}: {asked.called} is about some tasks of {asked.file.benchmark} only: its means are none of the paper's")
+            raise ConfigError(
+                f"{place}: {asked.called} is about some tasks of {asked.file.benchmark} only: its means are none of the paper's"
+            )
         if asked.file.table is None:
             raise ConfigError(f"{place}: {asked.called} names no 'table' of the paper's: none of its scores stands beside {column!r}")
         _refuse_unprinted(column, load_paper().table(str(asked.file.table)), f"{place}: {asked.called}")

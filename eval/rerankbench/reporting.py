@@ -75,7 +75,8 @@ def _with_mteb(experiment: Experiment, results: Sequence[Result], runs: Path, mi
     """The table of the results, with the columns that MTEB's scores fill and what is to be said of those."""
     filled = filled_columns(experiment, Places(runs, mirror))
     table = table_of(experiment, results, runs, [cell for column in filled for cell in column.cells])
-    context, notes = ([line for column in filled for line in lines(column)] for lines in (lambda c: c.context, lambda c: c.notes))
+    context = [line for column in filled for line in column.context]
+    notes = [line for column in filled for line in column.notes]
     return replace(table, context=(*table.context, *context), notes=(*table.notes, *notes))
 
 

@@ -49,7 +49,9 @@ def table_of(experiment: Experiment, results: Sequence[Result], runs: Path, more
         cells = [entry.cell for entry in entries]
         return experiment_table(experiment.name, experiment.file.title, _columns(experiment), cells, letters=letters, context=context)
     _check_measure(experiment)
-    named, others = ([_as_the_paper_calls_it(cell, str(experiment.file.table)) for cell in cells] for cells in ([e.cell for e in entries], more))
+    named, others = (
+        [_as_the_paper_calls_it(cell, str(experiment.file.table)) for cell in cells] for cells in ([e.cell for e in entries], more)
+    )
     return paper_table(
         load_paper(),
         str(experiment.file.table),

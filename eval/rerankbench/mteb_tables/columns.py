@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rerankbench.config import Experiment, MtebTable
+from rerankbench.errors import ConfigError
 from rerankbench.mteb_tables.build import mteb_table
 from rerankbench.mteb_tables.places import Places
 from rerankbench.reference.paper import load as load_paper
@@ -18,9 +19,9 @@ class FilledColumn:
     """A column of an experiment's table that MTEB's scores fill.
 
     Attributes:
-        source: The table of MTEB scores, of the experiment's systems alone.
-        cells: One a system of the experiment that `source` is about, or could be; each bears our name of the system, and no verdict yet.
-        context, notes: What stands above and under `source`, and so belongs to the cells; each line begins with the column's label.
+        source: The table of MTEB scores.
+        cells: One a system of the experiment, in its order; each bears our name of the system, and no verdict yet.
+        context, notes: What stands above and under that table about these systems; each line begins with the column's label.
     """
 
     column: str
@@ -46,16 +47,18 @@ def _filled(column: str, experiment: Experiment, asked: MtebTable, systems: Sequ
     if not there:
         return FilledColumn(column, asked, tuple(_no_row(name, column, asked) for name in systems), (), ())
     table = mteb_table(asked.only(there), places)
-    found = _by_system(table, column, str(asked.file.table))
+    found = _by_system(table, column, asked)
     cells = tuple(_own(name, found[name]) if name in there else _no_row(name, column, asked) for name in systems)
     label = next(c.label for c in load_paper().columns(str(experiment.file.table)) if c.name == column)
     about = (f"as rerankbench report {asked.called} shows it", *table.context)
     return FilledColumn(column, asked, cells, _headed(label, about), _headed(label, table.notes))
 
 
-def _by_system(table: Table, column: str, number: str) -> dict[str, Cell]:
+def _by_system(table: Table, column: str, asked: MtebTable) -> dict[str, Cell]:
     """Our name of a system → its cell in the column."""
-    names = {(row.system, row.variant): row.system_of_ours for row in load_paper().rows(number)}
+    if column not in {c.name for c in table.columns}:
+        raise ConfigError(f"{asked.place(('benchmark',))}: which tasks {asked.file.benchmark} has is not known, and so no {column}")
+    names = {(row.system, row.variant): row.system_of_ours for row in load_paper().rows(str(asked.file.table))}
     return {names[row.system, row.variant]: cell for row, at, cell in table.cells() if at.name == column}
 
 
