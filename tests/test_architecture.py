@@ -20,7 +20,7 @@ LAYERS = [
     {"registry", "clock", "hub", "trec", "cutting"},
     {"config"},
     {"manifest", "prompts", "reference"},
-    {"store", "measures", "first_stages", "engines", "rankers", "mteb_results"},
+    {"store", "measures", "first_stages", "engines", "rankers", "mteb_results", "mteb_columns"},
     {"benchmarks"},
     {"candidates"},
     {"plan", "report", "timing", "device"},

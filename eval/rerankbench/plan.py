@@ -21,6 +21,7 @@ from rerankbench.config import Experiment, Options, Part, System, Timing, finger
 from rerankbench.errors import ConfigError, MissingData, MissingError, MissingWeights, RerankbenchError
 from rerankbench.manifest import BEHAVIOUR
 from rerankbench.measures.quality import check_measure
+from rerankbench.mteb_columns import check_mteb_columns
 from rerankbench.protocols import AnswerForcer, BuildsEngine, BuildsRanker, EncodesDocuments, Workload
 from rerankbench.records import CandidateList
 from rerankbench.store import journal_length
@@ -386,6 +387,7 @@ def check(experiment: Experiment) -> None:
         ConfigError: see `Planner.plan`.
     """
     _check_names(experiment)
+    check_mteb_columns(experiment)
     if "documents-warm" in experiment.timings and not any(map(encodes_documents, experiment.systems)):
         raise ConfigError(f"{experiment.place(('timings',))}: no system here encodes documents apart from its prompts")
     for system in experiment.systems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rerankbench.config import Experiment, MtebTable
@@ -11,7 +11,7 @@ from rerankbench.errors import MissingExtra, UsageError
 from rerankbench.experiment import Result
 from rerankbench.figures import figure_of as chosen_figure
 from rerankbench.latency import LIMITS, DevicePeaks, latency_tables
-from rerankbench.mteb_tables import Places, mteb_tables
+from rerankbench.mteb_tables import Places, filled_columns, mteb_tables
 from rerankbench.report import SUFFIXES, Listing, Shape, Table, render
 from rerankbench.report.figure import draw
 from rerankbench.report.html import base_of
@@ -47,11 +47,14 @@ class Report:
         return max(table.exit_code() for name, table in self.tables.items() if name not in self.aside)
 
 
-def report_of(experiment: Experiment, results: Sequence[Result], runs: Path, peaks: DevicePeaks | None = None) -> Report:
+def report_of(
+    experiment: Experiment, results: Sequence[Result], runs: Path, peaks: DevicePeaks | None = None, *, mirror: Path | None = None
+) -> Report:
     """The table of an experiment, in the layout that its configuration names.
 
     Args:
         peaks: What devices reach, for the table of limits in the layout of latency; None leaves it out.
+        mirror: The local mirror, where mteb's result files for columns of MTEB may lie besides the folder of runs; None: there is none.
 
     Raises:
         ConfigError, MeasureError: the configuration does not fit its layout or its table of the paper.
@@ -64,7 +67,17 @@ def report_of(experiment: Experiment, results: Sequence[Result], runs: Path, pea
     if experiment.file.layout == "latency":
         tables = latency_tables(experiment, results, runs, peaks)
         return Report(tables.pop("table"), "paper", tables, frozenset({LIMITS}))
-    return Report(table_of(experiment, results, runs), "experiment" if experiment.file.table is None else "paper")
+    table = _with_mteb(experiment, results, runs, mirror)
+    return Report(table, "experiment" if experiment.file.table is None else "paper")
+
+
+def _with_mteb(experiment: Experiment, results: Sequence[Result], runs: Path, mirror: Path | None) -> Table:
+    """The table of the results, with the columns that MTEB's scores fill and what is to be said of those."""
+    filled = filled_columns(experiment, Places(runs, mirror))
+    table = table_of(experiment, results, runs, [cell for column in filled for cell in column.cells])
+    context = [line for column in filled for line in column.context]
+    notes = [line for column in filled for line in column.notes]
+    return replace(table, context=(*table.context, *context), notes=(*table.notes, *notes))
 
 
 def mteb_report_of(asked: MtebTable, places: Places) -> Report:

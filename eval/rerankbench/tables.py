@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from rerankbench.experiment import Result
 from rerankbench.marking import ALPHA, Entry, RowKey, against_defaults, row_letters, with_letters
 from rerankbench.measures.interval import bootstrap_interval
 from rerankbench.measures.quality import check_measure
+from rerankbench.mteb_columns import MAIN_SCORE
 from rerankbench.plan import Cell as PlannedCell
 from rerankbench.plan import made_without_excluded
 from rerankbench.reference.layout import PaperColumn, PaperRow
@@ -30,8 +32,11 @@ PAPER_DEPTH = 100
 """Documents of every list that the paper reranks (its section 4.2)."""
 
 
-def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> Table:
+def table_of(experiment: Experiment, results: Sequence[Result], runs: Path, more: Sequence[Cell] = ()) -> Table:
     """The experiment's table: in the layout of the paper's table that it names, else systems under each other.
+
+    Args:
+        more: Cells of the paper's table that are no results of the experiment, each under our name of its system.
 
     Raises:
         MeasureError: a system or benchmark of the experiment has no place in the paper's table.
@@ -44,13 +49,15 @@ def table_of(experiment: Experiment, results: Sequence[Result], runs: Path) -> T
         cells = [entry.cell for entry in entries]
         return experiment_table(experiment.name, experiment.file.title, _columns(experiment), cells, letters=letters, context=context)
     _check_measure(experiment)
-    named = [_as_the_paper_calls_it(entry.cell, str(experiment.file.table)) for entry in entries]
+    named, others = (
+        [_as_the_paper_calls_it(cell, str(experiment.file.table)) for cell in cells] for cells in ([e.cell for e in entries], more)
+    )
     return paper_table(
         load_paper(),
         str(experiment.file.table),
-        _with_hidden_averages(named, experiment),
+        [*_with_hidden_averages(named, experiment), *others],
         floors={cell.system: floor for cell, floor in zip(named, _floors(entries, experiment), strict=True)},
-        hint=_left_out,
+        hint=partial(_left_out, experiment),
         letters={(cell.system, cell.variant): letters.get(entry.row, "") for entry, cell in zip(entries, named, strict=True)},
         context=context,
     )
@@ -144,9 +151,9 @@ def _check_measure(experiment: Experiment) -> None:
         )
 
 
-def _left_out(row: PaperRow, column: PaperColumn) -> str:  # noqa: ARG001 one text for all, so that they share one note
-    if column.measure == "main score":
-        return "rerankbench report table20 tells what each task of MTEB lacks; its averages stand there"
+def _left_out(experiment: Experiment, row: PaperRow, column: PaperColumn) -> str:  # noqa: ARG001 one text for all, so that they share one note
+    if column.measure == MAIN_SCORE and column.name not in experiment.file.mteb_columns:
+        return f"name under 'mteb_columns' the configuration of MTEB scores that has {column.name}"
     return "name it in the configuration, or leave --systems and --benchmarks out"
 
 

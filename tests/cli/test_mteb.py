@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,75 @@ def test_lists_and_doctor_know_these_tables(call: Caller) -> None:
     table4 = call("doctor", "--json").data()["configurations"]["table4"]
     assert (table4["cells"], table4["ready"], table4["missing"]) == (104, 0, 104)
     assert table4["needs"][0]["hint"]
+
+
+# ---- a column of a table of rerankers ----
+
+
+def _full_row(folder: Path) -> None:
+    """All 41 tasks of E2Rank-0.6B. (40 × 63.00 + 79.81) / 41 = 2599.81 / 41 = 63.41, as the paper prints."""
+    *names, last = mteb.load().benchmarks["MTEB(eng, v2)"]
+    write_benchmark(folder, names, 0.63)
+    write_benchmark(folder, [last], 0.7981)
+    write_meta(folder, "Alibaba-NLP/E2Rank-0.6B", "r", use_instructions=True)
+
+
+def _average(table: Any, variant: str = "full") -> Any:
+    (cell,) = [c for c in table["cells"] if (c["benchmark"], c["variant"]) == ("mteb-eng-v2-avg", variant)]
+    return cell
+
+
+def test_table_6_shows_the_average_of_table_20_wherever_it_is_shown(call: Caller, tmp_path: Path) -> None:
+    _full_row(tmp_path / "data" / "mteb_results" / "Alibaba-NLP__E2Rank-0.6B" / "r")
+    data = ("--data", "data")
+    shown = _average(call("report", "table6", *data, "--json").data())
+    assert (shown["value"], shown["paper"], shown["verdict"]) == (0.6341, "63.41", "MATCH")
+    assert shown == _average(call("report", "table20", *data, "--json").data())
+    counted = call("reproduce", "table6", *data, "--no-rank", "--json").data()["made"][0]
+    assert counted["verdicts"][0] == 1  # MATCH
+    assert call("site", "table6", "--only", *data, "--out", "site").code == 4
+    assert "63.41" in (tmp_path / "site" / "tables" / "table6.html").read_text(encoding="utf-8")
+    table6 = call("doctor", *data, "--json").data()["configurations"]["table6"]
+    assert (table6["cells"], table6["ready"], table6["missing"]) == (6 * 21 + 6, 1, 6 * 21 + 5)
+
+
+def test_run_evaluates_nothing_of_the_column_and_says_which_command_does(call: Caller, tmp_path: Path) -> None:
+    done = call("run", "table6", "--systems", "E2Rank-0.6B")
+    assert (done.code, done.out) == (4, "")
+    hint = "hf download Alibaba-NLP/E2Rank-0.6B; then: rerankbench mteb run table20 --systems E2Rank-0.6B"
+    assert "mteb-eng-v2-avg: 1 of 1 cells have no score of MTEB. Nothing of it is evaluated by this command" in done.err
+    assert f"E2Rank-0.6B: The weights of E2Rank-0.6B are published, but not at hand.\n  to get it: {hint}" in done.err
+    assert "E2Rank-0.6B-only-stage1" not in done.err
+    assert hint in call("run", "table6", "--dry-run").out
+    (said,) = call("run", "table6", "--systems", "E2Rank-0.6B", "--dry-run", "--json").data()["mteb"]
+    assert said == {
+        "column": "mteb-eng-v2-avg",
+        "config": "table20",
+        "system": "E2Rank-0.6B",
+        "state": "missing",
+        "reason": "The weights of E2Rank-0.6B are published, but not at hand.",
+        "hint": hint,
+    }
+    _full_row(tmp_path / "runs" / "mteb_results" / "Alibaba-NLP__E2Rank-0.6B" / "r")
+    assert call("run", "table6", "--systems", "E2Rank-0.6B", "--json").data()["mteb"][0]["state"] == "done"
+    assert "MTEB" not in call("run", "table6", "--systems", "E2Rank-0.6B").err
+    assert "mteb" not in call("run", "table6", "--benchmarks", "dl20", "--dry-run", "--json").data()
+
+
+def test_a_missing_score_alone_makes_a_run_incomplete(call: Caller, tmp_path: Path) -> None:
+    text = "title: t\ntable: 6\nbenchmarks: [mini]\ndepth: 50\nsystems: [{base: E2Rank-0.6B, engine: {kind: lexical}}]\n"
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    assert call("run", "own.yaml").code == 0
+    assert call("run", "own.yaml", "--set", "mteb_columns={mteb-eng-v2-avg: table20}").code == 4
+    _full_row(tmp_path / "runs" / "mteb_results" / "Alibaba-NLP__E2Rank-0.6B" / "r")
+    assert call("run", "own.yaml", "--set", "mteb_columns={mteb-eng-v2-avg: table20}").code == 0
+
+
+def test_a_wrong_column_is_refused_before_anything_is_ranked(call: Caller, tmp_path: Path) -> None:
+    for command in ("run", "report"):
+        done = call(command, "table6", "--set", "mteb_columns={mteb-eng-v2: table20}")
+        assert (done.code, "Did you mean 'mteb-eng-v2-avg'" in done.err) == (2, True), done.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_user_text_is_escaped_in_every_format(call: Caller, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from rerankbench.cli.device import show_device
 from rerankbench.cli.golden import check_golden
+from rerankbench.cli.mteb import mteb_columns
 from rerankbench.cli.options import DEFAULT_RUNS, Data, Json, open_planner
 from rerankbench.cli.output import print_facts, print_json, print_table
 from rerankbench.errors import UsageError
@@ -138,6 +139,8 @@ def _configurations(data: str | None) -> dict[str, Any]:
             own = open_planner(data, DEFAULT_RUNS, asked) if asked.file.own_benchmarks else planner
             plan = own.plan(asked)
             cells, needs = len(plan), Counter((p.problem.message, p.problem.hint) for p in plan if p.problem)
+            scores = [cell for column in mteb_columns(asked, planner.benchmarks.mirror, DEFAULT_RUNS) for cell in column.cells]
+            cells, needs = cells + len(scores), needs + Counter((cell.reason, cell.hint) for cell in scores if not cell.done)
         report[path.stem] = {
             "cells": cells,
             "ready": cells - sum(needs.values()),

@@ -1,10 +1,10 @@
-"""What `run` and `report` do with a table of MTEB scores: name the command that evaluates, and show the scores that are there."""
+"""What `run` and `report` do with MTEB scores, a table's or a column's: name the command that evaluates, and show what is there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -13,7 +13,9 @@ from rerankbench.cli.output import print_json, print_report, report_json
 from rerankbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from rerankbench.config import MtebTable
+    from rerankbench.config import Experiment, MtebTable
+    from rerankbench.mteb_tables import FilledColumn
+    from rerankbench.report import Cell
     from rerankbench.reporting import Report
 
 DONE, INCOMPLETE = 0, 4
@@ -58,20 +60,62 @@ def run_mteb(asked: MtebTable, data: str | None, runs: Path, as_json: bool) -> N
     """Say what is missing and which command makes it: nothing is evaluated by it."""
     made = read_mteb(asked, data, runs)
     missing = made.table.missing()
-    ways = list(dict.fromkeys((cell.system, cell.variant, cell.reason, cell.hint) for cell in missing))
     if as_json:
         keys = ("system", "variant", "reason", "hint")
-        print_json(
-            {"cells": sum(1 for _ in made.table.cells(averages=False)), "missing": [dict(zip(keys, way, strict=True)) for way in ways]}
-        )
+        ways = [dict(zip(keys, way, strict=True)) for way in _ways(missing)]
+        print_json({"cells": sum(1 for _ in made.table.cells(averages=False)), "missing": ways})
         raise typer.Exit(INCOMPLETE if missing else DONE)
     if not missing:
         typer.echo(f"All results are at hand: rerankbench report {asked.name}", err=True)
         raise typer.Exit(DONE)
     typer.echo(_what_it_is(asked), err=True)
-    for system, variant, reason, hint in ways:
-        typer.echo(f"{f'{system} {variant}'.strip()}: {reason}" + (f"\n  to get it: {hint}" if hint else ""), err=True)
+    _print_ways(missing)
     raise typer.Exit(INCOMPLETE)
+
+
+def _ways(missing: Iterable[Cell]) -> list[tuple[str, str, str, str]]:
+    """System, variant, reason and hint, each once."""
+    return list(dict.fromkeys((cell.system, cell.variant, cell.reason, cell.hint) for cell in missing))
+
+
+def _print_ways(missing: Iterable[Cell], *, err: bool = True) -> None:
+    for system, variant, reason, hint in _ways(missing):
+        typer.echo(f"{f'{system} {variant}'.strip()}: {reason}" + (f"\n  to get it: {hint}" if hint else ""), err=err)
+
+
+def mteb_columns(experiment: Experiment, mirror: Path | None, runs: Path) -> list[FilledColumn]:
+    """The columns of an experiment's table that MTEB's scores fill, from the result files that are at hand."""
+    from rerankbench.mteb_tables import Places, filled_columns
+
+    return filled_columns(experiment, Places(runs, mirror)) if experiment.mteb_columns else []
+
+
+def mteb_columns_data(columns: Sequence[FilledColumn]) -> dict[str, Any]:
+    """For programs, beside the cells of `run`; nothing where there are none."""
+    data = [
+        {"column": filled.column, "config": filled.source.called, "system": c.system, "state": c.status, "reason": c.reason, "hint": c.hint}
+        for filled in columns
+        for c in filled.cells
+    ]
+    return {"mteb": data} if columns else {}
+
+
+def say_missing_columns(columns: Sequence[FilledColumn], *, err: bool = True) -> bool:
+    """What such columns lack, for people.
+
+    Args:
+        err: Whether it goes to standard error.
+
+    Returns:
+        Whether they lack anything.
+    """
+    for filled in columns:
+        missing = [cell for cell in filled.cells if not cell.done]
+        if missing:
+            what = f"{filled.column}: {len(missing)} of {len(filled.cells)} cells have no score of MTEB"
+            typer.echo(f"{what}. Nothing of it is evaluated by this command, but by 'mteb run'.", err=err)
+            _print_ways(missing, err=err)
+    return any(not cell.done for filled in columns for cell in filled.cells)
 
 
 def _what_it_is(asked: MtebTable) -> str:

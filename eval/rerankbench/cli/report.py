@@ -66,7 +66,7 @@ def report(
     planner = open_planner(data, runs, experiment)
     plan = planner.plan(experiment, limit)
     results = Laboratory(planner).stored(plan, experiment, elsewhere or ())
-    made = report_of(experiment, results, runs, DevicePeaks(reports / "latency"))
+    made = report_of(experiment, results, runs, DevicePeaks(reports / "latency"), mirror=planner.benchmarks.mirror)
     folder = reports / experiment.name
     figure = figure_of(experiment, made.table, results, runs)
     written = write(made, figure, folder, runs)

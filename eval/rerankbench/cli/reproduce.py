@@ -104,7 +104,7 @@ def _made(name: str, planner: Planner, runs: Path, reports: Path, cache: Path | 
         return Made(counts(mteb.name, report.table), tuple(write_table(report, reports / mteb.name, runs)))
     experiment = open_experiment(name, None, "", "")
     results = _results(experiment, planner, cache, rank=rank)
-    report = report_of(experiment, results, runs)
+    report = report_of(experiment, results, runs, mirror=planner.benchmarks.mirror)
     figure = figure_of(experiment, report.table, results, runs)
     written = write(report, figure, reports / experiment.name, runs)
     absent = len(figure.missing()) if figure else 0

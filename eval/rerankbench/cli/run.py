@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rerankbench.cli.mteb import open_mteb, run_mteb
+from rerankbench.cli.mteb import mteb_columns, mteb_columns_data, open_mteb, run_mteb, say_missing_columns
 from rerankbench.cli.options import (
     DEFAULT_RUNS,
     Answers,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rerankbench.config import Experiment
     from rerankbench.costs import CostModel
     from rerankbench.experiment import Result
+    from rerankbench.mteb_tables import FilledColumn
     from rerankbench.plan import Planned, Planner
 
 INCOMPLETE = 4
@@ -75,7 +76,7 @@ def run(
     planner = open_planner(data, runs, experiment)
     if dry_run:
         plan = planner.plan(experiment, limit)
-        _print_plan(plan, _expected(plan, runs), as_json)
+        _print_plan(plan, _expected(plan, runs), mteb_columns(experiment, planner.benchmarks.mirror, runs), as_json)
         return
     try:
         _build_lists(planner, experiment)
@@ -85,11 +86,13 @@ def run(
     except KeyboardInterrupt:
         typer.echo("\nstopped. What was ranked is kept: the same command goes on from there.", err=True)
         raise typer.Exit(STOPPED) from None
+    scores = mteb_columns(experiment, planner.benchmarks.mirror, runs)
     if as_json:
-        print_json({"cells": [_result_data(r) for r in results]})
+        print_json({"cells": [_result_data(r) for r in results], **mteb_columns_data(scores)})
     problems = [r.problem for r in results if r.problem is not None]
     if problems:
         typer.echo(_what_is_missing(problems, len(results)), err=True)
+    if say_missing_columns(scores) or problems:
         raise typer.Exit(INCOMPLETE)
 
 
@@ -121,9 +124,10 @@ def _expected(plan: Sequence[Planned], runs: Path) -> Expected:
         return [None] * len(plan)
 
 
-def _print_plan(plan: Sequence[Planned], expected: Expected, as_json: bool) -> None:
+def _print_plan(plan: Sequence[Planned], expected: Expected, scores: Sequence[FilledColumn], as_json: bool) -> None:
     if as_json:
-        print_json({"cells": [{**_plan_data(p), **_expected_data(p, e)} for p, e in zip(plan, expected, strict=True)]})
+        cells = [{**_plan_data(p), **_expected_data(p, e)} for p, e in zip(plan, expected, strict=True)]
+        print_json({"cells": cells, **mteb_columns_data(scores)})
         return
     rows = []
     for p, e in zip(plan, expected, strict=True):
@@ -141,6 +145,7 @@ def _print_plan(plan: Sequence[Planned], expected: Expected, as_json: bool) -> N
     for line in _told_from(plan, expected):
         typer.echo(line)
     typer.echo("Tokens are estimated from words. Documents that cells of one engine share are embedded once, and are counted in each.")
+    say_missing_columns(scores, err=False)
 
 
 _NUMBERS = ("queries", "documents", "prompts", "texts", "tokens_in", "tokens_out_at_most")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rerankbench.config.candidates import CandidateNames, named_engines
 from rerankbench.config.options import Place, below, validate
@@ -14,6 +14,9 @@ from rerankbench.config.schema import BarsChoice, ExperimentFile, LatencyChoice,
 from rerankbench.config.systems import Names, Part, System, build_system, repeats, variants
 from rerankbench.config.yaml_file import YamlFile, read_yaml
 from rerankbench.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from rerankbench.config.mteb import MtebTable
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Experiment:
         place: Names a key of the file for an error message.
         folder: Where the file lies: paths in it start there.
         candidates: First stages of the experiment's own.
+        mteb_columns: Column of the paper's table → the table of MTEB scores that fills it.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Experiment:
     benchmarks: tuple[str, ...]
     first_stages: tuple[str, ...]
     depths: tuple[int, ...]
+    mteb_columns: Mapping[str, MtebTable] = field(default_factory=dict)
 
     def first_stages_of(self, system: System, benchmark: str) -> tuple[str, ...]:
         """The first stages over which a system ranks a benchmark, in the experiment's order."""
@@ -68,6 +73,8 @@ class Experiment:
     def only(self, systems: Sequence[str] = (), benchmarks: Sequence[str] = ()) -> Experiment:
         """Keep the named systems (or families of sweep variants) and benchmarks; all where none is named.
 
+        Columns of MTEB are no benchmarks: they are left out where benchmarks are named.
+
         Raises:
             ConfigError: a name does not occur in this experiment.
         """
@@ -77,6 +84,7 @@ class Experiment:
             self,
             systems=tuple(s for s in self.systems if not systems or {s.name, s.family} & set(systems)),
             benchmarks=tuple(b for b in self.benchmarks if not benchmarks or b in benchmarks),
+            mteb_columns={} if benchmarks else self.mteb_columns,
         )
 
 
@@ -123,20 +131,6 @@ def _entries(file: YamlFile) -> Mapping[str, SystemEntry]:
     return validate(SystemsFile, file.data, file.place).systems
 
 
-def load_experiment(name: str, assignments: Sequence[str] = ()) -> Experiment:
-    """Read an experiment, override it, look its names up, expand its sweeps and check it.
-
-    Args:
-        name: A path, or the name of a shipped configuration.
-        assignments: ``key=value`` overrides, applied in order before anything is checked.
-
-    Raises:
-        ConfigError: anything in the file is unknown, of a wrong type, or contradicts itself.
-    """
-    path, file = read_config(name, assignments)
-    return experiment_of(path, file)
-
-
 def read_config(name: str, assignments: Sequence[str] = ()) -> tuple[Path, YamlFile]:
     """A configuration file of any kind, with the overrides applied in order; nothing of it is checked yet.
 
@@ -151,7 +145,7 @@ def read_config(name: str, assignments: Sequence[str] = ()) -> tuple[Path, YamlF
 
 
 def experiment_of(path: Path, file: YamlFile) -> Experiment:
-    """Check a file, and look its names up. Raises: ConfigError: see `load_experiment`."""
+    """Check a file, and look its names up, tables of MTEB scores apart. Raises: ConfigError: see `loading.load_experiment`."""
     if file.data.get("layout") == "mteb":
         raise ConfigError(f"{file.place(('layout',))}: a table of MTEB scores is no experiment: only run, report, list and doctor take it")
     written = validate(ExperimentFile, _written_out(file.data), file.place)

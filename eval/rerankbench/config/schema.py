@@ -176,6 +176,9 @@ class ExperimentFile(Options):
         batch_queries: Lists handed to a ranker at once. Not part of a run's identity: what a list gets does not depend on
             its neighbours.
         averages: Column name → the benchmarks it is the mean of.
+        mteb_columns: Column of the paper's table → the configuration of MTEB scores (``layout: mteb``; a shipped one's name, or a file,
+            beside this one) whose table has the same column and fills it, by system. Nothing is ranked or evaluated for it, and it is
+            no part of a run's identity.
         significance: What is tested between the rows of a column, on the same queries: every row against every other (``letters``), every
             row against the first stage, depth and option values that the experiment starts from (``default``), or nothing. ``auto``:
             ``default`` where something is swept, nothing in a table of the paper's, else ``letters``.
@@ -208,6 +211,7 @@ class ExperimentFile(Options):
     missing: Literal["error", "zero", "skip"] = "error"
     batch_queries: int = Field(default=32, ge=1)
     averages: dict[str, tuple[str, ...]] = {}
+    mteb_columns: dict[str, str] = {}
     significance: Literal["auto", "letters", "default", "none"] = "auto"
     layout: Literal["systems", "first-stages", "latency"] = "systems"
     warmup: int = Field(default=3, ge=0)
@@ -223,6 +227,15 @@ class ExperimentFile(Options):
             unknown = [m for m in members if m not in self.benchmarks]
             if unknown:
                 raise ValueError(f"average {name!r} is over {', '.join(unknown)}, not among this file's benchmarks")
+        return self
+
+    @model_validator(mode="after")
+    def _mteb_fills_columns_of_the_papers_that_nothing_else_does(self) -> Self:
+        if self.mteb_columns and (self.table is None or self.layout != "systems"):
+            raise ValueError("'mteb_columns' fills columns of a table of the paper: name it as 'table', in the layout 'systems'")
+        for name in self.mteb_columns:
+            if name in self.benchmarks or name in self.averages:
+                raise ValueError(f"'mteb_columns' would fill {name!r}, which this file has among its benchmarks or averages")
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ the same measure.
 """
 
 from rerankbench.mteb_tables.build import mteb_table, mteb_tables
+from rerankbench.mteb_tables.columns import FilledColumn, filled_columns
 from rerankbench.mteb_tables.places import Places, results_folder
 
-__all__ = ["Places", "mteb_table", "mteb_tables", "results_folder"]
+__all__ = ["FilledColumn", "Places", "filled_columns", "mteb_table", "mteb_tables", "results_folder"]

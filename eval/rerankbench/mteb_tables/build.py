@@ -78,13 +78,8 @@ def _row_of(system: MtebSystem, paper: PaperTable | None, asked: MtebTable) -> P
 
 
 def _in_the_papers_layout(lines: Sequence[Line], paper: PaperTable, asked: MtebTable) -> Table:
-    names = {column.name for column in paper.columns}
-    cells = [
-        _cell(line, column.name, asked)
-        for line in lines
-        for column in paper.columns
-        if not (column.members and set(column.members) <= names)  # those are computed where the table is put together
-    ]
+    # The average too, though it could be computed where the table is put together: here it says why it is not there, and what helps.
+    cells = [_cell(line, column.name, asked) for line in lines for column in paper.columns]
     floors = {line.row.system: floor_of(line.system.weights.status) for line in lines}
     return paper_table(load_paper(), paper.id, cells, floors=floors, hint=lambda *_: "name it in the configuration, or leave --systems out")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from rerankbench.errors import MeasureError
 from rerankbench.reference.layout import PaperColumn, PaperRow, PaperTable
@@ -36,8 +37,8 @@ def paper_table(
     """Our cells in the layout of a table of the paper, every one beside the paper's number.
 
     Args:
-        ours: Cells of benchmarks; averages are computed here when their members are columns of the table, and taken as
-            given otherwise (Table 2). `first_stage` is set only where the table's columns differ in it (Table 21).
+        ours: Cells of benchmarks; averages are taken as given where they are, and else computed here when their members are columns of
+            the table. `first_stage` is set only where the table's columns differ in it (Table 21).
         floors: System → the noise that repeated runs of its kind were measured to have, in percent points.
         hint: The command that fills a cell for which there is none of ours.
         letters: System and variant → the letter of its row, in a table whose cells bear letters.
@@ -60,7 +61,8 @@ def paper_table(
             for c, p in zip(columns, layout.columns, strict=True)
             if not c.is_average
         }
-        cells = _with_averages(entry.system, entry.variant, columns, plain)
+        given = {c.name: cell for c in columns if c.is_average and (cell := found.get((entry.system, entry.variant, "", c.name)))}
+        cells = _with_averages(entry.system, entry.variant, columns, plain, given)
         floor = (floors or {}).get(entry.system, 0.0)
         judged = (cell.judged(paper.cell(table, entry.system, cell.column, entry.variant, cell.first_stage), floor) for cell in cells)
         letter = (letters or {}).get((entry.system, entry.variant), "")
@@ -127,13 +129,15 @@ def _column(column: PaperColumn, layout: PaperTable) -> Column:
     return Column(column.name, column.label, column.first_stage, members, column.measure, column.unit, layout.decimals)
 
 
-def _with_averages(system: str, variant: str, columns: Sequence[Column], plain: Mapping[str, Cell]) -> list[Cell]:
-    """All cells of a row in the order of its columns."""
+def _with_averages(
+    system: str, variant: str, columns: Sequence[Column], plain: Mapping[str, Cell], given: Mapping[str, Cell] = MappingProxyType({})
+) -> list[Cell]:
+    """All cells of a row in the order of its columns; an average that is not given is computed."""
     cells = []
     for column in columns:
         if column.is_average:
-            members = [plain[name] for name in column.members]
-            cells.append(replace(average(system, column.name, members, variant=variant), unit=column.unit))
+            made = given.get(column.name) or average(system, column.name, [plain[name] for name in column.members], variant=variant)
+            cells.append(replace(made, unit=column.unit))
         else:
             cells.append(plain[column.key])
     return cells

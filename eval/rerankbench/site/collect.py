@@ -64,7 +64,7 @@ def collect(sources: Iterable[tuple[Experiment | MtebTable, Planner]], runs: Pat
             tables.append(_table(asked, page, report))
             continue
         results = Laboratory(planner).stored(planner.plan(asked), asked)
-        report = report_of(asked, results, runs)
+        report = report_of(asked, results, runs, mirror=planner.benchmarks.mirror)
         figure = figure_of(asked, report.table, results, runs)
         tables.append(replace(_table(asked, page, report), figure=figure, drawn=f"figures/{name}" if figure else ""))
         for result in results:
