@@ -71,7 +71,9 @@ def test_a_limit_stored_in_the_tokenizers_file_cuts_nothing() -> None:
     assert tokens.count_tokens(["word " * 1000]) == [1002]
 
 
-def test_no_text_is_tokenised_twice(qwen3: HfTokens, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def tokenised(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that any tokenizer reads from now on, one by one."""
     seen: list[str] = []
     original = HfTokens._call
 
@@ -80,18 +82,38 @@ def test_no_text_is_tokenised_twice(qwen3: HfTokens, monkeypatch: pytest.MonkeyP
         return original(self, texts, **settings)
 
     monkeypatch.setattr(HfTokens, "_call", spy)
+    return seen
+
+
+def test_no_text_is_tokenised_twice(qwen3: HfTokens, tokenised: list[str]) -> None:
     qwen3.count_tokens(["x1", "x2", "x1"])
     qwen3.encode(["x2", "x3"])
-    assert seen == ["x1", "x2", "x3"]
+    assert tokenised == ["x1", "x2", "x3"]
 
 
-def test_what_is_remembered_is_bounded(qwen3: HfTokens, monkeypatch: pytest.MonkeyPatch) -> None:
-    # "a" and "b" take 1 character and one id of 4 bytes: 5 each, so 10 hold two of them.
+def test_no_text_is_cut_twice_to_one_length_until_it_is_forgotten(qwen3: HfTokens, tokenised: list[str]) -> None:
+    text = "one two three four"
+    assert [qwen3.truncate(text, limit) for limit in (3, 2)] == ["one two three", "one two"]
+    tokenised.clear()
+    assert [qwen3.truncate(text, limit) for limit in (3, 2, 4)] == ["one two three", "one two", text]
+    assert tokenised == []
+    qwen3.forget()
+    assert qwen3.truncate(text, 3) == "one two three"
+    assert tokenised == [text, text, "one two three"]  # to count it, to find where its tokens end, to count what is left
+
+
+def test_what_is_remembered_is_bounded(qwen3: HfTokens, tokenised: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    # A letter takes 1 character and one id of 4 bytes: 5 each, so 10 hold two of them.
     monkeypatch.setattr("rerankbench.engines.hf_tokens._MEMO_BYTES", 10)
-    qwen3.encode(["a", "b"])
-    assert [ids.tolist() for ids in qwen3.encode(["c", "a", "d", "e"])] == [[66], [64], [67], [68]]
-    assert [key[0] for key in qwen3._memo] == ["d", "e"]
-    assert qwen3._memo_bytes == 10
+    small = HfTokens(qwen3.tokenizer, max_tokens=10)
+    small.encode(["a", "b"])
+    assert [ids.tolist() for ids in small.encode(["c", "a", "d", "e"])] == [[66], [64], [67], [68]]
+    tokenised.clear()
+    small.encode(["d", "e"])
+    assert tokenised == []
+    small.encode(["a"])
+    small.encode(["e", "d"])
+    assert tokenised == ["a", "d"]  # "a" had taken the place of "d", which was asked for before "e"
 
 
 PIECES = st.lists(

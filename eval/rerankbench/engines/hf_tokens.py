@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,13 @@ from rerankbench.errors import EngineError, OverLengthError
 from rerankbench.records import Chat, Prompt
 
 Ids = NDArray[np.int32]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 _MEMO_BYTES = 256 << 20
 """A ranker has lengths checked before it asks for vectors or answers: what is dropped between the two is tokenised twice. 300 queries with
 100 documents of 500 words each take 170 MB."""
+_CUT_BYTES = 64 << 20
+"""To find where a text is cut takes three readings of it, and the same document is cut for every query that has it."""
 
 
 class HfTokens:
@@ -42,8 +46,8 @@ class HfTokens:
         self.max_tokens = max_tokens
         self._add_special_tokens = add_special_tokens
         self._before, self._after = self._added() if add_special_tokens else ([], [])
-        self._memo: OrderedDict[tuple[str, bool], Ids] = OrderedDict()
-        self._memo_bytes = 0
+        self._read: _Memo[tuple[str, bool], Ids] = _Memo(_MEMO_BYTES)
+        self._cuts: _Memo[tuple[str, int], int] = _Memo(_CUT_BYTES)
 
     @property
     def has_chat_template(self) -> bool:
@@ -74,17 +78,18 @@ class HfTokens:
         """
         # Where none are added, a chat that was counted as a text is not tokenised a second time as a prompt.
         special = special and bool(self._before or self._after)
-        missing = list(dict.fromkeys(t for t in texts if (t, special) not in self._memo))
+        once = {text: self._read.get((text, special)) for text in dict.fromkeys(texts)}
+        missing = [text for text, ids in once.items() if ids is None]
         fresh = dict(zip(missing, self._encode(missing, special), strict=True)) if missing else {}
-        encoded = [fresh[t] if t in fresh else self._memo[t, special] for t in texts]
-        for text in dict.fromkeys(texts):
-            self._remember((text, special), fresh.get(text))
-        return encoded
+        for text, ids in fresh.items():
+            self._read.keep((text, special), ids, len(text) + ids.nbytes)
+        known = {text: ids for text, ids in once.items() if ids is not None} | fresh
+        return [known[text] for text in texts]
 
     def forget(self) -> None:
         """Remember no text: the next one is tokenised as if it were the first."""
-        self._memo.clear()
-        self._memo_bytes = 0
+        self._read.clear()
+        self._cuts.clear()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in self.encode(texts)]
@@ -97,11 +102,11 @@ class HfTokens:
         """
         if self.count_tokens([text])[0] <= max_tokens:
             return text
-        for end in self._ends(text, max_tokens):
-            # A beginning may be read in other tokens than the whole was, also in more: count it as what it is.
-            if len(self._encode([text[:end]], self._add_special_tokens)[0]) <= max_tokens:
-                return text[:end]
-        raise OverLengthError(f"{max_tokens} tokens hold no text at all: the tokenizer adds {len(self._before + self._after)} of its own.")
+        end = self._cuts.get((text, max_tokens))
+        if end is None:
+            end = self._cut(text, max_tokens)
+            self._cuts.keep((text, max_tokens), end, len(text))
+        return text[:end]
 
     def label_ids(self, labels: Sequence[str], *, at_start: bool = False) -> list[int]:
         """The one token of each label where it goes on behind a text.
@@ -158,6 +163,13 @@ class HfTokens:
                 f"{counts[long[0]]} tokens. Nothing is cut silently.",
                 hint="Let the ranker shorten its inputs, or raise the engine's max_tokens where the model allows it.",
             )
+
+    def _cut(self, text: str, max_tokens: int) -> int:
+        for end in self._ends(text, max_tokens):
+            # A beginning may be read in other tokens than the whole was, also in more: count it as what it is.
+            if len(self._encode([text[:end]], self._add_special_tokens)[0]) <= max_tokens:
+                return end
+        raise OverLengthError(f"{max_tokens} tokens hold no text at all: the tokenizer adds {len(self._before + self._after)} of its own.")
 
     def _ends(self, text: str, max_tokens: int) -> Iterator[int]:
         """Ends of the first `max_tokens` tokens of `text`, the last first, then 0."""
@@ -220,20 +232,33 @@ class HfTokens:
             ids = ids[len(before) :]
         return ids
 
-    def _remember(self, key: tuple[str, bool], ids: Ids | None) -> None:
-        """Note that `key` was used just now; `ids` only where they are new."""
-        if ids is None:
-            if key in self._memo:  # else it had to make room for another text of the same batch
-                self._memo.move_to_end(key)
-            return
-        self._memo[key] = ids
-        self._memo_bytes += _size(key, ids)
-        while self._memo_bytes > _MEMO_BYTES:
-            self._memo_bytes -= _size(*self._memo.popitem(last=False))
 
+class _Memo(Generic[Key, Value]):
+    """Values by key: the most recently used ones, as many as take so many bytes."""
 
-def _size(key: tuple[str, bool], ids: Ids) -> int:
-    return len(key[0]) + ids.nbytes
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._values: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+
+    def get(self, key: Key) -> Value | None:
+        found = self._values.get(key)
+        if found is None:
+            return None
+        self._values.move_to_end(key)
+        return found[0]
+
+    def keep(self, key: Key, value: Value, size: int) -> None:
+        _, before = self._values.pop(key, (None, 0))
+        self._values[key] = (value, size)
+        self._bytes += size - before
+        while self._bytes > self._max_bytes:
+            _, (_, dropped) = self._values.popitem(last=False)
+            self._bytes -= dropped
+
+    def clear(self) -> None:
+        self._values.clear()
+        self._bytes = 0
 
 
 class ReadsTokens:
