@@ -220,6 +220,17 @@ def test_a_task_that_the_papers_version_lacks_says_so(tmp_path: Path, data_dir: 
     assert row == ("Retrieval", "no such task → ndcg_at_10", "no such task → c26703e", "", "2.10.12: now")
 
 
+def test_of_a_task_that_is_not_known_here_nothing_is_said_of_what_it_was(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    write_result(folder, "GermanDPR", 0.5, revision="5129d02422a66be600ac89cd3e8531b4f97d347d", version="2.26.24")
+    write_benchmark(folder, ["NFCorpus"], 0.5)
+    made = _own(tmp_path, f'benchmark: "{V1}"\ntasks: [NFCorpus, GermanDPR]\nsystems: [E2Rank-0.6B]\n')["versions"]
+    assert isinstance(made, Listing)
+    assert _rows(made)["GermanDPR"] == ("", "", "", "", "2.26.24: data 5129d02")
+    assert made.context[1].startswith("of these 1 tasks changed: nothing")
+    assert made.context[2] == "of 1 of the tasks it is not known what they were then: they stand as the evaluation found them"
+
+
 def test_every_cell_of_a_task_says_which_version_it_is_of(tmp_path: Path) -> None:
     folder, ask = _folder(tmp_path), mteb.load().tasks["AskUbuntuDupQuestions"]
     write_result(folder, "AskUbuntuDupQuestions", 0.5, measure="map_at_1000", revision=ask.later.revision, version="2.26.24")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rerankbench.mteb_suite.evaluation import Outcome
+from rerankbench.reference.verdict import as_printed, percent
 
 
 class MtebProgress:
@@ -59,7 +60,7 @@ class MtebProgress:
         if outcome.status != "reused":
             left = f", about {self._left_s():.0f} s left" if self._worked and self._done < self._total else ""
             said = (
-                f"{100 * outcome.score:.2f} in {outcome.seconds:.1f} s"
+                f"{as_printed(percent(outcome.score), 2)} in {outcome.seconds:.1f} s"
                 if outcome.score is not None
                 else f"{outcome.status}: {outcome.reason}"
             )

@@ -146,7 +146,9 @@ def _say(outcomes: Sequence[Outcome], config: str, as_json: bool) -> None:
         keys = ("system", "task", "status", "score", "seconds", "reason", "hint")
         print_json({"tasks": [{key: getattr(outcome, key) for key in keys} for outcome in outcomes]})
         return
-    rows = [[o.system, o.task, "" if o.score is None else f"{100 * o.score:.2f}", f"{o.seconds:.1f}", o.status] for o in outcomes]
+    from rerankbench.reference.verdict import as_printed, percent
+
+    rows = [[o.system, o.task, "" if o.score is None else as_printed(percent(o.score), 2), f"{o.seconds:.1f}", o.status] for o in outcomes]
     print_table(("system", "task", "main score", "seconds", "state"), rows, right=("main score", "seconds"))
     for (reason, hint), tasks in _reasons(outcomes).items():
         typer.echo(f"{', '.join(tasks)}: {reason}" + (f"\n  try: {hint}" if hint else ""), err=True)

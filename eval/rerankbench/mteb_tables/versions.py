@@ -23,15 +23,17 @@ def versions_listing(lines: Sequence[Line], asked: MtebTable) -> Listing:
     """
     tasks = lines[0].tasks
     rows = (
-        (name, tasks[name].type, *_then_and_now(of_mteb(name, tasks[name])), _at_hand(lines, name))
-        for name in in_the_papers_order(tasks, asked)
+        (name, tasks[name].type, *_then_and_now(name, tasks[name]), _at_hand(lines, name)) for name in in_the_papers_order(tasks, asked)
     )
     title = f"{asked.file.title}: which version of each task"
     return Listing(f"{asked.name}-versions", title, COLUMNS, tuple(rows), tuple(_context(tasks)))
 
 
-def _then_and_now(task: mteb.Task) -> tuple[str, str, str]:
-    """Main score, revision of the data, and successor."""
+def _then_and_now(name: str, noted: mteb.Task) -> tuple[str, str, str]:
+    """Main score, revision of the data, and successor; as they are now of a task of which nothing else is known."""
+    task = of_mteb(name, noted)
+    if name not in mteb.load().tasks:
+        return task.main_score_now, task.revision_now[:SHORT], ""
     return (
         _changed(NO_TASK if task.is_new else task.main_score, task.main_score_now),
         _changed(NO_TASK if task.is_new else task.revision[:SHORT], task.revision_now[:SHORT]),
@@ -87,5 +89,8 @@ def _context(tasks: Mapping[str, mteb.Task]) -> Iterator[str]:
     }
     changed = ", ".join(f"{what} of {count}" for what, count in counts.items() if count) or "nothing"
     yield f"then → now: in mteb {then}, which the paper used, and in {now}; one word where nothing changed"
-    yield f"of these {len(tasks)} tasks changed: {changed}; a successor is the task that mteb has in the place of this one"
+    if known:
+        yield f"of these {len(known)} tasks changed: {changed}; a successor is the task that mteb has in the place of this one"
+    if len(known) < len(tasks):
+        yield f"of {len(tasks) - len(known)} of the tasks it is not known what they were then: they stand as the evaluation found them"
     yield "results at hand: what made them, and whether the task was then as it was in the paper's mteb, as it is now, or both"
