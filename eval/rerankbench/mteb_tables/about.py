@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rerankbench.config import MtebTable, fingerprint
 from rerankbench.mteb_results import ModelResults, Score
 from rerankbench.mteb_tables.lines import Line
+from rerankbench.mteb_tables.task_versions import shortened
 from rerankbench.reference import mteb
 
 
@@ -39,9 +40,10 @@ def about_line(line: Line) -> str:
     versions = "; ".join([f"mteb {fewest[0][0]}", *(f"mteb {version}: {', '.join(names)}" for version, names in fewest[1:])])
     results = [result for score in scores.values() for result in score.results]
     revisions = fingerprint({r.task: r.dataset_revision for r in results})[:12]
+    aside = f"; results that others made ({shortened(line.set_aside)}) are at hand too, and not shown" if line.set_aside else ""
     hours = sum(r.seconds for r in results if r.seconds is not None) / 3600
     return (
         f"{line.row.label}: {line.results.model} at {line.results.revision[:12]}{', evaluated here' if line.is_own else ''},"
         f" {len(scores)} of {len(line.tasks)} tasks; {versions}; data sets' revisions {revisions};"
-        f" {hours:.2f} hours of evaluation as recorded"
+        f" {hours:.2f} hours of evaluation as recorded{aside}"
     )

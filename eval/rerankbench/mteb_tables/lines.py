@@ -11,7 +11,7 @@ from typing import Any
 from rerankbench.config import MtebSystem, MtebTable
 from rerankbench.config.mteb import INSTRUCTED
 from rerankbench.errors import ConfigError, MissingData, MissingError, RerankbenchError
-from rerankbench.mteb_results import ModelResults, Score, find_results
+from rerankbench.mteb_results import ModelResults, Score, find_results, revisions_of
 from rerankbench.mteb_suite.own_results import OwnResults, ledgers_of, own_results
 from rerankbench.mteb_tables.places import Places
 from rerankbench.mteb_tables.task_versions import task_versions
@@ -60,6 +60,15 @@ class Line:
     def is_own(self) -> bool:
         """Whether the results were made here."""
         return self.own is not None and self.own.ledger is not None
+
+    @cached_property
+    def set_aside(self) -> Sequence[str]:
+        """Revisions of its model that others have published and that do not count, for it was evaluated here."""
+        if self.own is None or self.own.ledger is None:
+            return ()
+        folders = self.places.folders(self.asked)
+        made_here = {str(ledger["revision"]) for ledger in ledgers_of(self.own.model, folders)}
+        return [revision for revision in revisions_of(folders, self.own.model) if revision not in made_here]
 
     @property
     def has_results(self) -> bool:
