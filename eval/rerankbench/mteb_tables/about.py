@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rerankbench.config import MtebTable, fingerprint
+from rerankbench.config.mteb import INSTRUCTED
 from rerankbench.mteb_results import ModelResults, Score
 from rerankbench.mteb_tables.lines import Line
 from rerankbench.mteb_tables.task_versions import shortened
 from rerankbench.reference import mteb
+
+TABLE_10 = "MTEB(eng, v1)"
+"""The benchmark whose tasks have an instruction in the paper's Table 10."""
 
 
 def context_of(lines: Sequence[Line], asked: MtebTable) -> Iterator[str]:
@@ -26,6 +30,17 @@ def context_of(lines: Sequence[Line], asked: MtebTable) -> Iterator[str]:
     instructed = [line.system.name for line in lines if line.system.has_instructions]
     if instructed and asked.file.table is not None:
         yield f"{', '.join(instructed)}: by the paper with instructions (its Table 10), which mteb's own command may not add"
+        yield from _inferred(lines)
+
+
+def _inferred(lines: Sequence[Line]) -> Iterator[str]:
+    """Of rows that are evaluated here: the paper's table of instructions is of its first benchmark, whose tasks it names."""
+    unnamed = [name for name in lines[0].tasks if name not in mteb.load().tasks_of(TABLE_10)]
+    if unnamed and any(line.system.prompt == INSTRUCTED for line in lines):
+        yield (
+            f"{len(unnamed)} of the {len(lines[0].tasks)} tasks are not in that table, which is of {TABLE_10}: evaluated here, they bear"
+            " the instruction of the task that each is a newer form of, which the paper does not say"
+        )
 
 
 def about_line(line: Line) -> str:
