@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +20,10 @@ import pytest
 from mteb_suite.scripted_models import constant
 from rerankbench.config import MtebTable, load_config
 from rerankbench.engines.lexical import LexicalEngine
-from rerankbench.errors import StoreError
+from rerankbench.mteb_suite.evaluated import evaluated
 from rerankbench.mteb_suite.evaluation import MtebLaboratory, Outcome
 from rerankbench.mteb_suite.local import local_tasks
-from rerankbench.mteb_suite.results_folder import held
+from rerankbench.mteb_suite.sharing import taken
 from rerankbench.protocols import Floats
 
 mteb: Any = pytest.importorskip("mteb")
@@ -39,6 +42,16 @@ class Silent:
 
     def task_finished(self, outcome: Outcome) -> None:
         self.finished.append(outcome)
+
+
+class Telling(Silent):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one_is_done = threading.Event()
+
+    def task_finished(self, outcome: Outcome) -> None:
+        super().task_finished(outcome)
+        self.one_is_done.set()
 
 
 class Counting(LexicalEngine):
@@ -84,7 +97,7 @@ def test_what_is_written_is_read_by_mteb_itself(tmp_path: Path) -> None:
     assert model.model_name == "rerankbench/words"
     assert {r.task_name: r.get_score() for r in model.task_results} == pytest.approx({o.task: o.score for o in outcomes}, abs=1e-6)
     # Nothing but these is left behind: no half-written file, no staging folder.
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", "ledgers", "results"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".locks", "ledgers", "results"]
 
 
 def test_the_second_time_everything_is_there_and_no_engine_is_loaded(tmp_path: Path) -> None:
@@ -207,9 +220,39 @@ def test_a_damaged_result_is_an_error_that_says_what_to_do(tmp_path: Path) -> No
     assert (outcome.status, outcome.hint) == ("failed", "Delete it: the task is then evaluated again.")
 
 
-def test_two_processes_do_not_write_into_one_folder(tmp_path: Path) -> None:
-    with held(tmp_path / "out"), pytest.raises(StoreError, match="another process is evaluating into it"):
-        run(asked(tmp_path, ONE), tmp_path / "out")
+def test_what_another_process_is_at_is_left_to_it_and_awaited_in_the_end(tmp_path: Path) -> None:
+    table = asked(tmp_path, ONE)
+    one = evaluated(table.systems[0], {})
+    seen = Telling()
+    chosen = [task for task in local_tasks(None) if task.metadata.name in QUICK]
+    # mteb's order: LocalPairClassification, LocalSTS.
+    with ThreadPoolExecutor() as threads:
+        with taken(tmp_path / "out", one.model, one.revision, "LocalPairClassification"):
+            ended = threads.submit(lambda: MtebLaboratory(tmp_path / "out").run(table, chosen, seen))
+            assert seen.one_is_done.wait(60)
+            assert [outcome.task for outcome in seen.finished] == ["LocalSTS"]
+        assert [(o.task, o.status) for o in ended.result(60)] == [("LocalPairClassification", "done"), ("LocalSTS", "done")]
+
+
+def test_processes_share_the_tasks_and_each_ends_with_all_of_them(tmp_path: Path) -> None:
+    tasks = ["LocalPairClassification", "LocalSTS", "LocalSummarization", "LocalReranking"]
+    code = (
+        "import sys; from pathlib import Path; from mteb_suite.test_evaluation import asked, run, ONE;"
+        f"print([(o.task, o.status, o.score) for o in run(asked(Path(sys.argv[1]), ONE), Path({str(tmp_path / 'out')!r}), {tasks!r})])"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'eval'}:{ROOT / 'tests'}"}
+    folders = [tmp_path / str(n) for n in range(2)]
+    for folder in folders:
+        folder.mkdir()
+    command = [sys.executable, "-c", code]
+    started = [subprocess.Popen([*command, str(folder)], env=environment, stdout=subprocess.PIPE, text=True) for folder in folders]
+    told = [ast.literal_eval(process.communicate(timeout=300)[0].splitlines()[-1]) for process in started]
+    assert sorted(task for one in told for task, status, _ in one if status == "done") == sorted(tasks)  # each evaluated once
+    scores = [{task: round(score, 6) for task, _, score in one} for one in told]
+    assert scores[0] == scores[1]
+    assert ledger(tmp_path / "out")["tasks"].keys() == set(tasks)
+    settings = next(tmp_path.glob("out/results/*/*/run_settings.jsonl")).read_text(encoding="utf-8")
+    assert all(task in settings for task in tasks)
 
 
 def test_after_a_kill_the_same_command_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path: Path) -> None:

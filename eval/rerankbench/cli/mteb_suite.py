@@ -45,11 +45,13 @@ def run(
     """Evaluate every system of CONFIG whose row says how, on every task. The same command goes on after a stop.
 
     Results lie in mteb's own layout in RUNS/mteb_results/results/; mteb loads them, and its repository of results takes them.
-    The exit code is 4 while a task has no score.
+    Started several times at once, say once a GPU, the processes share the tasks. The exit code is 4 while a task has no score.
 
     Examples:
 
         rerankbench mteb run mteb-local --data DIR
+
+        CUDA_VISIBLE_DEVICES=1 rerankbench mteb run table4
 
         rerankbench mteb run table4 --systems E2Rank-0.6B --types Retrieval,STS --cache DIR
 

@@ -9,7 +9,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -18,7 +18,7 @@ from rerankbench import manifest as facts
 from rerankbench.clock import Clock
 from rerankbench.config import MtebSystem, MtebTable, fingerprint
 from rerankbench.engines.caching import CachedEngine
-from rerankbench.errors import MissingData, MissingError, RerankbenchError, UsageError
+from rerankbench.errors import MissingData, RerankbenchError, UsageError
 from rerankbench.holding import EngineHolder
 from rerankbench.mteb_suite.cached_data import cached_configurations
 from rerankbench.mteb_suite.data import at_its_revision, begin_anew, unload, with_candidates
@@ -27,7 +27,8 @@ from rerankbench.mteb_suite.evaluated import Evaluated, evaluated
 from rerankbench.mteb_suite.failures import failure_of
 from rerankbench.mteb_suite.identity import model_meta
 from rerankbench.mteb_suite.reranker import MtebReranker
-from rerankbench.mteb_suite.results_folder import Ledger, check_whole, held, ledger_path, result_cache
+from rerankbench.mteb_suite.results_folder import Ledger, check_whole, result_cache
+from rerankbench.mteb_suite.sharing import taken
 from rerankbench.mteb_suite.tasks import RERANKING, RETRIEVAL
 from rerankbench.plan import engine_class, engine_identity, ranker_class
 from rerankbench.protocols import Parts, Ranker, TextEmbedder, Tokens
@@ -83,39 +84,52 @@ class MtebLaboratory:
     def run(self, asked: MtebTable, tasks: Sequence[Any], observer: Observer) -> list[Outcome]:
         """Evaluate what is not complete. What was stopped goes on behind the last split and subset that was written.
 
+        Several processes may do so at one time, each with an accelerator of its own, say: what one is at, the others leave to it, do
+        what else there is to do, and come back to it in the end.
+
         Returns:
             One outcome a system and task, by system, then task; of systems that are evaluated here.
-
-        Raises:
-            StoreError: another process is evaluating into the folder.
         """
         rows = [system for system in asked.systems if system.system is not None]
         found: dict[tuple[str, str], Outcome] = {}
         self._beneath = {row.over.name for row in rows if row.over is not None}
-        with held(self._folder), _quietly():
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with _quietly():
             self._cache = result_cache(self._folder)
             try:
-                for group in _by_engine(rows):
-                    for task in tasks:
-                        for system in group:
-                            observer.task_started(system.name, task.metadata.name)
-                            outcome = self._outcome(system, asked.file.task_instructions, task)
-                            observer.task_finished(outcome)
-                            found[system.name, task.metadata.name] = outcome
-                        unload(task)
-                    self._models.clear()
+                for wait in (False, True):
+                    for system, task in self._in_order(rows, tasks):
+                        if (key := (system.name, task.metadata.name)) not in found:
+                            observer.task_started(*key)
+                            outcome = self._outcome(system, asked.file.task_instructions, task, wait=wait)
+                            if outcome is not None:
+                                observer.task_finished(outcome)
+                                found[key] = outcome
             finally:
                 self._engines.close()
         return [found[system.name, task.metadata.name] for system in rows for task in tasks]
 
-    def _outcome(self, system: MtebSystem, instructions: Mapping[str, str], task: Any) -> Outcome:
+    def _in_order(self, rows: Sequence[MtebSystem], tasks: Sequence[Any]) -> Iterator[tuple[MtebSystem, Any]]:
+        """Engine by engine, so that one is loaded once, and within task by task, so that its data is, and its texts are embedded once."""
+        for group in _by_engine(rows):
+            for task in tasks:
+                yield from ((system, task) for system in group)
+                unload(task)
+            self._models.clear()
+
+    def _outcome(self, system: MtebSystem, instructions: Mapping[str, str], task: Any, *, wait: bool) -> Outcome | None:
+        """None where another process is at it, and we are not to wait for that."""
         name = task.metadata.name
         try:
-            return self._evaluated(evaluated(system, instructions), task)
-        except MissingError as problem:
-            return Outcome(system.name, name, "missing", reason=problem.message, hint=problem.hint)
+            one = evaluated(system, instructions)
+            with self._taken(one, task, wait=wait) as is_ours:
+                return self._evaluated(one, task) if is_ours else None
         except RerankbenchError as problem:
-            return Outcome(system.name, name, "failed", reason=problem.message, hint=problem.hint)
+            failure = failure_of(problem)
+            return Outcome(system.name, name, failure.status, reason=failure.reason, hint=failure.hint)
+
+    def _taken(self, one: Evaluated, task: Any, *, wait: bool) -> AbstractContextManager[bool]:
+        return taken(self._folder, one.model, one.revision, task.metadata.name, wait=wait)
 
     def _evaluated(self, one: Evaluated, task: Any) -> Outcome:
         """The outcome of a task; with its rankings on the disk where others rank them again.
@@ -124,7 +138,7 @@ class MtebLaboratory:
             RerankbenchError: of ours; what else a task raises is its outcome.
         """
         name = task.metadata.name
-        ledger = Ledger(ledger_path(self._folder, one.model, one.revision), self._facts(one))
+        ledger = Ledger(self._folder, self._facts(one))
         stored, predictions = self._stored(one, task), self._predictions(one, task)
         if stored is not None and (predictions is None or predictions.is_file()):
             return Outcome(one.system.name, name, "reused", score=stored)
@@ -214,7 +228,8 @@ class MtebLaboratory:
                 hint="Say 'over: SYSTEM' in its row: the best documents of that system become the candidates.",
             )
         beneath = evaluated(over, one.instructions)
-        outcome, predictions = self._evaluated(beneath, task), self._predictions(beneath, task)
+        with self._taken(beneath, task, wait=True):  # whoever is at it waits for nobody who waits for this
+            outcome, predictions = self._evaluated(beneath, task), self._predictions(beneath, task)
         if outcome.score is None or predictions is None:
             raise MissingData(f"{over.name}, whose best documents are the candidates, has no result: {outcome.reason}", hint=outcome.hint)
         return _reranking(task, predictions, one.system.depth)

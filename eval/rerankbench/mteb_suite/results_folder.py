@@ -6,18 +6,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from rerankbench.errors import StoreError
+from rerankbench.mteb_suite.sharing import taken
 from rerankbench.store import write_atomically
 
 
@@ -45,43 +44,33 @@ def read_ledger(file: Path) -> dict[str, Any] | None:
 
 
 class Ledger:
-    """What decided a system's scores, and what became of each of its tasks. Held by one process at a time.
+    """What decided a system's scores, and what became of each of its tasks. Several processes may write to one.
 
     Args:
-        facts: Of the system: name, identity, environment.
+        folder: Of results.
+        facts: Of the system: model, revision, identity, environment.
+
+    Raises:
+        StoreError: there is one, and it is damaged; here as below.
     """
 
-    def __init__(self, file: Path, facts: Mapping[str, Any]) -> None:
-        self.file = file
-        before = read_ledger(file)
-        self._data = {**facts, "tasks": before["tasks"] if before else {}}
+    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        self.file = ledger_path(folder, facts["model"], facts["revision"])
+        self._folder = folder
+        self._facts = facts
+        read_ledger(self.file)  # before hours of work that it could not be told of
 
     @property
     def tasks(self) -> Mapping[str, Mapping[str, Any]]:
-        found: Mapping[str, Mapping[str, Any]] = self._data["tasks"]
+        found: Mapping[str, Mapping[str, Any]] = (read_ledger(self.file) or {"tasks": {}})["tasks"]
         return found
 
     def note(self, task: str, outcome: Mapping[str, Any]) -> None:
         """Write down what became of a task; when this returns it is on the disk."""
-        self._data["tasks"][task] = dict(outcome)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.file, orjson.dumps(self._data, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep other processes from evaluating into this folder.
-
-    Raises:
-        StoreError: one is at it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(f"{folder}: another process is evaluating into it.", hint="Wait for it, or name another --runs.") from error
-        yield
+        with taken(self._folder, str(self.file.relative_to(self._folder))):
+            data = {**self._facts, "tasks": {**self.tasks, task: dict(outcome)}}
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.file, orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
 
 
 def result_cache(folder: Path) -> Any:
@@ -94,7 +83,8 @@ def result_cache(folder: Path) -> Any:
         ) -> None:
             place = self.get_task_result_path(task_result.task_name, model_name, model_revision).parent
             place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.cache_path, prefix=".writing-") as beside:
+            beside_others = taken(folder, str(place.relative_to(folder)))
+            with beside_others, tempfile.TemporaryDirectory(dir=self.cache_path, prefix=".writing-") as beside:
                 made = mteb.ResultCache(beside)
                 staging = made.get_task_result_path(task_result.task_name, model_name, model_revision).parent
                 staging.mkdir(parents=True)
