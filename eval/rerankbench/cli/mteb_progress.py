@@ -14,7 +14,7 @@ from rerankbench.reference.verdict import as_printed, percent
 
 
 class MtebProgress:
-    """An `Observer` for people. Use as a context manager around the evaluation.
+    """An `Observer` for people. Use as a context manager around the evaluation. Why a system has no score is told once.
 
     Args:
         total: Tasks of all systems together.
@@ -26,6 +26,7 @@ class MtebProgress:
         self._done = 0
         self._worked_s = 0.0
         self._worked = 0
+        self._told: set[tuple[str, str]] = set()
         self._progress = Progress(
             TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
@@ -57,7 +58,10 @@ class MtebProgress:
             self._worked += 1
             self._worked_s += time.monotonic() - self._started
         self._progress.advance(self._bar)
-        if outcome.status != "reused":
+        told = (outcome.system, outcome.reason)
+        if outcome.status != "reused" and told not in self._told:
+            if outcome.reason:
+                self._told.add(told)
             left = f", about {self._left_s():.0f} s left" if self._worked and self._done < self._total else ""
             said = (
                 f"{as_printed(percent(outcome.score), 2)} in {outcome.seconds:.1f} s"

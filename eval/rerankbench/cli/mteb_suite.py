@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 INCOMPLETE, STOPPED = 4, 130
 """Exit codes: a task has no score; Control-C, as shells have it."""
+NAMED = 8
+"""Tasks that are told by their names at most; the table above has them all."""
 
 app = typer.Typer(no_args_is_help=True, help="Embedders and rerankers on the tasks of mteb: evaluate them, and show their scores.")
 
@@ -152,14 +154,16 @@ def _say(outcomes: Sequence[Outcome], config: str, as_json: bool) -> None:
 
     rows = [[o.system, o.task, "" if o.score is None else as_printed(percent(o.score), 2), f"{o.seconds:.1f}", o.status] for o in outcomes]
     print_table(("system", "task", "main score", "seconds", "state"), rows, right=("main score", "seconds"))
-    for (reason, hint), tasks in _reasons(outcomes).items():
-        typer.echo(f"{', '.join(tasks)}: {reason}" + (f"\n  try: {hint}" if hint else ""), err=True)
+    for (system, reason, hint), tasks in _reasons(outcomes).items():
+        where = ", ".join(tasks) if len(tasks) <= NAMED else f"{len(tasks)} tasks, {tasks[0]} to {tasks[-1]}"
+        typer.echo(f"{system} on {where}: {reason}" + (f"\n  try: {hint}" if hint else ""), err=True)
     typer.echo(f"rerankbench mteb report {config} shows them beside the paper's, with their means.", err=True)
 
 
-def _reasons(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
+def _reasons(outcomes: Sequence[Outcome]) -> dict[tuple[str, str, str], list[str]]:
+    """The tasks of a system that have no score, by why and what helps."""
+    found: dict[tuple[str, str, str], list[str]] = {}
     for outcome in outcomes:
         if outcome.score is None:
-            found.setdefault((outcome.reason, outcome.hint), []).append(f"{outcome.system} on {outcome.task}")
+            found.setdefault((outcome.system, outcome.reason, outcome.hint), []).append(outcome.task)
     return found
