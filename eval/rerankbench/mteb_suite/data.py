@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
-from rerankbench.errors import MissingData
+from rerankbench.errors import MissingData, RerankbenchError
 from rerankbench.mteb_suite.tasks import RERANKING
 
 _LOGGERS = ("datasets.packaged_modules.cache.cache", "datasets.load")
@@ -29,16 +29,33 @@ def at_its_revision(task: Any) -> Iterator[None]:
     Raises:
         MissingData: the cache has another revision alone.
     """
-    revisions = {str(part.metadata.revision): part.metadata.name for part in parts_of(task)}
-    watch = _Watch(revisions)
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    for logger in loggers:
-        logger.addHandler(watch)
+    watch = _Watch({str(part.metadata.revision): part.metadata.name for part in parts_of(task)})
+    silenced = logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    try:
+        with ExitStack() as watched:
+            for name in _LOGGERS:
+                watched.enter_context(_heard(logging.getLogger(name), watch))
+            yield
+    finally:
+        logging.disable(silenced)
+
+
+@contextmanager
+def _heard(logger: logging.Logger, watch: logging.Handler) -> Iterator[None]:
+    """Hand a logger's warnings to `watch`, whatever the library was told to keep quiet; nobody else hears more than before."""
+    level, propagate, disabled = logger.level, logger.propagate, logger.disabled
+    if not logger.isEnabledFor(logging.WARNING):
+        logger.propagate = False
+    logger.disabled = False
+    logger.setLevel(logging.WARNING)
+    logger.addHandler(watch)
     try:
         yield
     finally:
-        for logger in loggers:
-            logger.removeHandler(watch)
+        logger.removeHandler(watch)
+        logger.setLevel(level)
+        logger.propagate, logger.disabled = propagate, disabled
 
 
 class _Watch(logging.Handler):
@@ -57,6 +74,24 @@ class _Watch(logging.Handler):
                 f"The hub is not reached, and the datasets cache has another revision of the data than the task names ({wanted}).",
                 hint="Copy a datasets cache with that revision to HF_HOME, or let the hub be reached.",
             )
+
+
+def loaded(task: Any) -> None:
+    """Load a task's data now, in mteb's present form; a reranking task has candidates then.
+
+    Raises:
+        MissingData: the data is not at hand, or of another revision, or it lacks candidates.
+    """
+    try:
+        with at_its_revision(task), quietly():
+            if not task.data_loaded:
+                task.load_data()
+            task.convert_v1_dataset_format_to_v2(num_proc=None)
+            with_candidates(task)
+    except RerankbenchError:
+        raise
+    except Exception as problem:  # a task is code of others, which may raise anything
+        raise MissingData(f"The data of {task.metadata.name} is not at hand. {reason_of(problem)}", hint=hint_of(problem)) from problem
 
 
 def with_candidates(task: Any) -> None:
@@ -97,3 +132,33 @@ def unload(task: Any) -> None:
 def parts_of(task: Any) -> list[Any]:
     """The tasks that a task is the mean of; itself where it is none."""
     return list(getattr(task.metadata, "tasks", None) or [task])
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without the bars of the datasets library, which would tear our own display apart."""
+    import datasets
+
+    shown = datasets.are_progress_bars_disabled() is False
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def reason_of(problem: Exception) -> str:
+    """An error of another library in a line."""
+    return f"{type(problem).__name__}: {problem}".strip().splitlines()[0]
+
+
+def hint_of(problem: Exception) -> str:
+    """What to do next, where an error of another library is known."""
+    known: Mapping[str, str] = {
+        "DatasetNotFoundError": "It is on the hub, behind a licence, or in no cache here: log in, or copy a datasets cache to HF_HOME.",
+        "OfflineModeIsEnabled": "Unset HF_HUB_OFFLINE, or copy a datasets cache to HF_HOME.",
+        "ConnectionError": "The hub could not be reached: try again, or copy a datasets cache to HF_HOME.",
+        "OutOfMemoryError": "Lower the engine's batch_tokens.",
+    }
+    return known.get(type(problem).__name__, "")

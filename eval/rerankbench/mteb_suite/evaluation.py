@@ -20,7 +20,7 @@ from rerankbench.config import MtebSystem, MtebTable, fingerprint
 from rerankbench.engines.caching import CachedEngine
 from rerankbench.errors import MissingData, MissingError, RerankbenchError, UsageError
 from rerankbench.holding import EngineHolder
-from rerankbench.mteb_suite.data import at_its_revision, begin_anew, unload, with_candidates
+from rerankbench.mteb_suite.data import at_its_revision, begin_anew, hint_of, quietly, reason_of, unload, with_candidates
 from rerankbench.mteb_suite.encoder import MtebEncoder
 from rerankbench.mteb_suite.evaluated import Evaluated, evaluated
 from rerankbench.mteb_suite.identity import model_meta
@@ -90,7 +90,7 @@ class MtebLaboratory:
         rows = [system for system in asked.systems if system.system is not None]
         found: dict[tuple[str, str], Outcome] = {}
         self._beneath = {row.over.name for row in rows if row.over is not None}
-        with held(self._folder), _quietly():
+        with held(self._folder), _undisturbed():
             self._cache = result_cache(self._folder)
             try:
                 for group in _by_engine(rows):
@@ -140,9 +140,9 @@ class MtebLaboratory:
             ledger.note(name, {"status": status, "reason": problem.message, "hint": problem.hint})
             raise
         except Exception as problem:  # noqa: BLE001  a task is code of others, which may raise anything: that is what its cell says
-            reason = f"{type(problem).__name__}: {problem}".strip().splitlines()[0]
-            ledger.note(name, {"status": "failed", "reason": reason, "hint": _hint(problem)})
-            return Outcome(one.system.name, name, "failed", reason=reason, hint=_hint(problem))
+            reason, hint = reason_of(problem), hint_of(problem)
+            ledger.note(name, {"status": "failed", "reason": reason, "hint": hint})
+            return Outcome(one.system.name, name, "failed", reason=reason, hint=hint)
         seconds = time.perf_counter() - started
         answers = model.engine.counts(since=before) if model.engine else {}
         ledger.note(
@@ -285,33 +285,14 @@ def _reranking(task: Any, predictions: Path, depth: int) -> Any:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Without the bars of the datasets library, which would tear the display of the tasks apart, and without scikit-learn's remarks."""
+def _undisturbed() -> Iterator[None]:
+    """Without bars of other libraries, and without scikit-learn's remarks."""
     import warnings
 
-    import datasets
-
-    shown = datasets.are_progress_bars_disabled() is False
-    datasets.disable_progress_bars()
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"sklearn\.")  # classes that a weak model never names, for one
-            yield
-    finally:
-        if shown:
-            datasets.enable_progress_bars()
+    with quietly(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"sklearn\.")  # classes that a weak model never names, for one
+        yield
 
 
 def _no_qrels() -> Qrels:
     raise UsageError("The ranker asks for judgements, and mteb hands over none.")
-
-
-def _hint(problem: Exception) -> str:
-    """What to do next, where an error of another library is known."""
-    known: Mapping[str, str] = {
-        "DatasetNotFoundError": "It is on the hub, behind a licence, or in no cache here: log in, or copy a datasets cache to HF_HOME.",
-        "OfflineModeIsEnabled": "Unset HF_HUB_OFFLINE, or copy a datasets cache to HF_HOME.",
-        "ConnectionError": "The hub could not be reached: try again, or copy a datasets cache to HF_HOME.",
-        "OutOfMemoryError": "Lower the engine's batch_tokens.",
-    }
-    return known.get(type(problem).__name__, "")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from itertools import islice
 from typing import Any, Literal
 
 from rerankbench.errors import DataError, UsageError
+from rerankbench.mteb_suite import rows
 from rerankbench.protocols import Ranker
 from rerankbench.records import CandidateList, Document, Query, Ranked
 
@@ -94,7 +94,7 @@ class MtebReranker:
             if id_ not in row_of:
                 raise DataError(f"Task {task}, query {query!r}: its candidate {id_!r} is not in the corpus.")
             row = row_of[id_]
-            return Document(id_, texts[row], (titles[row] or "") if titles is not None else "")
+            return rows.document(id_, texts[row], titles[row] if titles is not None else None, f"Task {task}")
 
         lists = []
         for query in _queries(queries, task):
@@ -107,8 +107,7 @@ class MtebReranker:
         return lists
 
     def _ordered(self, query: str, candidates: Sequence[str]) -> list[str]:
-        once = dict.fromkeys(candidates)
-        return list(once) if self._order == "given" else sorted(once, key=lambda id_: sha256(f"{query}\0{id_}".encode()).digest())
+        return list(dict.fromkeys(candidates)) if self._order == "given" else rows.shuffled(query, candidates)
 
     def _note(self, ranked: Ranked) -> None:
         self._counts["queries"] += 1
@@ -117,13 +116,6 @@ class MtebReranker:
 
 
 def _queries(queries: Any, task: str) -> list[Query]:
-    """Texts with their instruction behind them, as mteb's encoders read them."""
-    rows = zip(queries["id"], queries["text"], strict=True)
-    instructions = queries["instruction"] if "instruction" in queries.column_names else None
-    found = []
-    for row, (id_, text) in enumerate(rows):
-        if not isinstance(text, str):
-            raise DataError(f"Task {task}, query {id_!r}: expected a text, found {type(text).__name__}: conversations are not ranked.")
-        instruction = (instructions[row] or "") if instructions is not None else ""
-        found.append(Query(id_, f"{text} {instruction}".rstrip() if instruction else text))
-    return found
+    instructions = queries["instruction"] if "instruction" in queries.column_names else [None] * len(queries["id"])
+    columns = zip(queries["id"], queries["text"], instructions, strict=True)
+    return [rows.query(id_, text, instruction, f"Task {task}") for id_, text, instruction in columns]
