@@ -25,6 +25,8 @@ from rerankbench.errors import ConfigError, DataError, DataMismatch
 from rerankbench.first_stages.listfile import manifest_path, write_lists
 from rerankbench.records import CandidateList, Document, Qrels, Query
 
+FOLDER = "mteb-tasks"
+"""Of all tasks, in the cache folder."""
 FACTS, LISTS, EXCLUDED = "task.json", "given.jsonl", "exclude.txt"
 _BREAKS = re.compile(r"[\t\n\v\f\r\0]")
 _WHITE = re.compile(r"[ \t\n\v\f\r\0]")

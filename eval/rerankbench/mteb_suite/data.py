@@ -10,10 +10,12 @@ import logging
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rerankbench import hub
 from rerankbench.errors import MissingData, RerankbenchError
 from rerankbench.mteb_suite.tasks import RERANKING
 
@@ -85,13 +87,37 @@ def loaded(task: Any) -> None:
     try:
         with at_its_revision(task), quietly():
             if not task.data_loaded:
+                _refuse_at_once(task)
                 task.load_data()
             task.convert_v1_dataset_format_to_v2(num_proc=None)
             with_candidates(task)
+    except hub.HubUnreachable as problem:
+        hint = problem.hint or hint_of(ConnectionError())
+        raise MissingData(f"The data of {task.metadata.name} is not at hand: {problem.message}.", hint=hint) from problem
     except RerankbenchError:
         raise
     except Exception as problem:  # a task is code of others, which may raise anything
         raise MissingData(f"The data of {task.metadata.name} is not at hand. {reason_of(problem)}", hint=hint_of(problem)) from problem
+
+
+def _refuse_at_once(task: Any) -> None:
+    """Ask the hub for a few seconds, where the library's own cache has nothing of the data: it would ask six times, for half a minute.
+
+    Raises:
+        hub.HubUnreachable: there is no answer.
+    """
+    from datasets import config
+
+    repo, revision = str(task.metadata.dataset["path"]), str(task.metadata.dataset["revision"])
+    organisation, _, name = repo.partition("/")
+    cached = (folder.name.partition("___")[2] for folder in Path(config.HF_DATASETS_CACHE).glob(f"{organisation}___*"))
+    # The library writes mteb/SciFact as mteb___sci_fact.
+    if name and not any(_plain(one) == _plain(name) for one in cached):
+        hub.resolve_commit(repo, revision, "dataset")
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def with_candidates(task: Any) -> None:

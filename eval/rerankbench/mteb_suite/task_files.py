@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from rerankbench.benchmarks import MtebTask, cache_folder
-from rerankbench.benchmarks.task_folder import FACTS, TaskContent, TaskFacts, write_task
+from rerankbench.benchmarks.task_folder import FACTS, FOLDER, TaskContent, TaskFacts, write_task
 from rerankbench.config import Options, validate
 from rerankbench.errors import ConfigError, DataError, StoreError, nearest
 from rerankbench.mteb_suite import require, rows
@@ -54,7 +54,7 @@ class TaskFiles:
 
     def __init__(self, mirror: Path | None, cache: Path | None = None) -> None:
         self._mirror = mirror
-        self._root = (cache or cache_folder()) / "mteb-tasks" / str(FORM)
+        self._root = (cache or cache_folder()) / FOLDER / str(FORM)
 
     def __call__(self, asked: MtebTask) -> Path:
         """
