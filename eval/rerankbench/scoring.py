@@ -207,7 +207,7 @@ def judgements(runs: Sequence[StoredRun], benchmarks: Benchmarks, files: Sequenc
 def _judgements_of(run: StoredRun) -> str:
     """Where they lie, as far as a manifest can tell, which is written for every machine."""
     file = run.manifest["data"]["qrels"]
-    folder = f", below {cache_folder() / FOLDER}" if file["source"].startswith("mteb ") else ""
+    folder = f", below {cache_folder() / FOLDER}" if str(file.get("source", "")).startswith("mteb ") else ""
     return f"{file['place']}{folder}"
 
 

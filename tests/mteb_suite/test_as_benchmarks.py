@@ -156,6 +156,52 @@ def test_a_query_s_own_document_does_not_count_where_mteb_does_not_count_it(
     assert measured(tmp_path, "kept")["nDCG@10"] != pytest.approx(theirs, abs=1e-3)
 
 
+def test_a_stored_run_is_measured_again_without_a_query_s_own_document(call: Caller, know: Callable[..., None], tmp_path: Path) -> None:
+    made = with_own_documents(drawn(1))
+    know(MadeStored=lambda: made.task("MadeStored", "Retrieval"))
+    assert call("run", config(tmp_path, "MadeStored", "{kind: identity}", stage="dense", depth=47, measures="nDCG@10")).code == 0
+    (run,) = (tmp_path / "runs" / "mine").glob("*/*")
+    unnamed = call("rescore", run)
+    assert (unnamed.code, "--qrels test.tsv, below" in unnamed.err) == (2, True)
+    (qrels,) = tmp_path.glob("cache/mteb-tasks/*/MadeStored/*/*/*/qrels/test.tsv")
+    (again,) = call("rescore", run, "--qrels", qrels, "--json").data()["runs"]
+    assert again["default"] == pytest.approx(mean(measured(tmp_path)["nDCG@10"]), abs=1e-9)
+    (tmp_path / "test.tsv").write_bytes(qrels.read_bytes())
+    elsewhere = call("rescore", run, "--qrels", "test.tsv")
+    assert (elsewhere.code, "excludes documents from some queries, and which is not known here" in elsewhere.err) == (3, True)
+
+
+def test_a_run_goes_on_where_it_was_stopped(call: Caller, tmp_path: Path) -> None:
+    path = config(tmp_path, "LocalReranking", E2RANK)
+    assert call("run", path).code == 0
+    (run,) = (tmp_path / "runs" / "mine" / "given").glob("*")
+    whole = (run / "run.trec").read_bytes()
+    journal = (run / "rankings.jsonl").read_bytes().splitlines(keepends=True)
+    for name in ("manifest.json", "run.trec", "measurements.jsonl"):
+        (run / name).unlink()
+    (run / "rankings.jsonl").write_bytes(b"".join(journal[:10]))
+    assert call("run", path).code == 0
+    assert (run / "run.trec").read_bytes() == whole
+    manifest = json.loads((run / "manifest.json").read_bytes())
+    assert manifest["queries_before_last_start"] == 10
+    assert manifest["data"]["candidates"]["source"].startswith("mteb LocalReranking@")
+
+
+def test_what_is_not_at_hand_is_a_missing_cell_and_breaks_nothing(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = config(tmp_path, "AskUbuntuDupQuestions", BY_QUERY)
+    planned = call("run", path, "--dry-run")
+    assert planned.code == 0
+    assert "The data of AskUbuntuDupQuestions is not at hand" in planned.out + planned.err
+    assert call("run", path).code == 4
+    assert call("report", path).code == 4
+    monkeypatch.setattr("rerankbench.mteb_suite.find_spec", lambda _: None)
+    bare = call("run", path, "--dry-run", "--set", "own_benchmarks.mine.mteb.task=SciDocsRR")
+    assert bare.code == 0
+    assert "pip install 'rerankbench[mteb]'" in bare.out + bare.err
+    assert call("list", "configs").code == 0
+    assert call("run", path, "--set", "own_benchmarks.mine.mteb.task=LocalSTS").code == 2
+
+
 def test_instructions_stand_behind_their_queries(call: Caller, know: Callable[..., None], tmp_path: Path) -> None:
     plain = drawn(2, reranking=True)
     made = replace(plain, queries=[(id_, text, f"zaran kopax {id_}" if id_ != "q0" else "") for id_, text, _ in plain.queries], scores={})

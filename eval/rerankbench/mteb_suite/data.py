@@ -28,24 +28,24 @@ _SAYS_SO = "latest cached"
 def at_its_revision(task: Any) -> Iterator[None]:
     """Raise where the body would work on another revision of the task's data than the one that it names.
 
+    The library says so in its log alone, which is therefore heard whatever was made silent: `logging.disable` is lifted meanwhile, for
+    all loggers, as there is no other way to hear one.
+
     Raises:
         MissingData: the cache has another revision alone.
     """
     watch = _Watch({str(part.metadata.revision): part.metadata.name for part in parts_of(task)})
-    silenced = logging.root.manager.disable
-    logging.disable(logging.NOTSET)
-    try:
-        with ExitStack() as watched:
-            for name in _LOGGERS:
-                watched.enter_context(_heard(logging.getLogger(name), watch))
-            yield
-    finally:
-        logging.disable(silenced)
+    with ExitStack() as watched:
+        for name in _LOGGERS:
+            watched.enter_context(_heard(logging.getLogger(name), watch))
+        watched.callback(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.NOTSET)
+        yield
 
 
 @contextmanager
 def _heard(logger: logging.Logger, watch: logging.Handler) -> Iterator[None]:
-    """Hand a logger's warnings to `watch`, whatever the library was told to keep quiet; nobody else hears more than before."""
+    """Hand a logger's warnings to `watch`, whatever it was told to keep quiet; nobody else hears more of it than before."""
     level, propagate, disabled = logger.level, logger.propagate, logger.disabled
     if not logger.isEnabledFor(logging.WARNING):
         logger.propagate = False

@@ -166,7 +166,7 @@ def _check_kind(task: Any) -> None:
         names = ", ".join(part.metadata.name for part in parts)
         raise ConfigError(f"Task {name} of mteb is the mean of others: name each as a benchmark, and an average over them: {names}.")
     if set(task.metadata.modalities) != {"text"}:
-        raise ConfigError(f"Task {name} of mteb is about {', '.join(task.metadata.modalities)}, and rankers here read text alone.")
+        raise ConfigError(f"Task {name} of mteb is about {', '.join(sorted(task.metadata.modalities))}, and rankers here read text alone.")
     if getattr(task, "skip_first_result", False):
         raise ConfigError(f"Task {name} of mteb leaves the first document of every ranking out, which is not done here.")
 
