@@ -12,7 +12,7 @@ from cli.calling import files_below
 from rerankbench.benchmarks import MtebTask, OwnBenchmark
 from rerankbench.benchmarks.mteb_task import MtebCollection, TaskReader
 from rerankbench.benchmarks.task_folder import TaskContent, TaskFacts, read_facts, write_task
-from rerankbench.errors import ConfigError, DataError, DataMismatch, MissingData
+from rerankbench.errors import ConfigError, DataError, DataMismatch, MissingData, StoreError
 from rerankbench.records import Document, Query
 
 FACTS = TaskFacts(task="T", type="Reranking", revision="r1", split="dev", subset="en", licence="cc0")
@@ -111,6 +111,13 @@ def test_a_stop_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_task(tmp_path / "r1", FACTS, replace(CONTENT, documents=stopped()))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(StoreError, match="cannot be written") as wrong:
+        write_task(tmp_path / "file" / "r1", FACTS, CONTENT)
+    assert "RERANKBENCH_CACHE" in wrong.value.hint
 
 
 def test_who_comes_second_leaves_what_is_there(folder: Path) -> None:

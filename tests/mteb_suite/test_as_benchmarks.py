@@ -100,6 +100,12 @@ def test_own_candidates_are_ranked_as_mteb_has_them_ranked(call: Caller, tmp_pat
     assert len(ours["nDCG@10"]) == 27
 
 
+def test_the_shipped_configuration_runs_on_word_counts(call: Caller, tmp_path: Path) -> None:
+    done = call("run", "mteb-candidates", "--systems", "as-they-come,words,E2Rank-rule-on-words,oracle")
+    assert done.code == 0, done.err
+    assert len(list(tmp_path.glob("runs/*/*/*/manifest.json"))) == 8
+
+
 def test_a_search_of_all_documents_scores_as_mteb_s_does(call: Caller, tmp_path: Path) -> None:
     assert call("run", config(tmp_path, "LocalMiniRetrieval", "{kind: identity}", stage="dense")).code == 0
     (tmp_path / "theirs.yaml").write_text(

@@ -8,7 +8,6 @@ candidates (``given.jsonl``, a file of candidate lists with texts) and the docum
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import orjson
 from rerankbench.benchmarks.exclusions import joined
 from rerankbench.benchmarks.sources import sha256_of
 from rerankbench.config import Options, validate
-from rerankbench.errors import ConfigError, DataError, DataMismatch
+from rerankbench.errors import ConfigError, DataError, DataMismatch, StoreError
 from rerankbench.first_stages.listfile import manifest_path, write_lists
 from rerankbench.records import CandidateList, Document, Qrels, Query
 
@@ -89,19 +88,20 @@ def write_task(folder: Path, facts: TaskFacts, content: TaskContent) -> None:
     Raises:
         DataError: the task cannot be written so that it could be read back, or is none: an id that no run file can hold, an id that
             occurs twice, a candidate that is not in the corpus, no judged query.
+        StoreError: the operating system refuses.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    own = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write(own, facts, content)
-        own.chmod(0o755)
-        if not folder.is_dir():
-            own.rename(folder)
-    except OSError:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as beside:
+            own = Path(beside) / folder.name
+            own.mkdir()
+            _write(own, facts, content)
+            if not folder.is_dir():
+                own.rename(folder)
+    except OSError as error:
         if not (folder / FACTS).is_file():  # else another process was faster, and what it wrote is the same
-            raise
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
+            hint = "Make room, or let RERANKBENCH_CACHE name another folder."
+            raise StoreError(f"{folder}: cannot be written: {error.strerror or error}.", hint=hint) from error
 
 
 def read_facts(folder: Path) -> TaskFacts:
