@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from cli.calling import Caller, files_below, in_process_of_its_own
 from mteb_suite.made_tasks import Made, drawn, with_own_documents
 from mteb_suite.test_evaluation import Silent, asked
-from mteb_suite.test_hub_path import _keep, _revision
+from mteb_suite.test_hub_path import _cached_name, _keep, _revision
 from rerankbench.mteb_suite.evaluation import MtebLaboratory
 
 mteb: Any = pytest.importorskip("mteb")
@@ -103,7 +105,7 @@ def test_own_candidates_are_ranked_as_mteb_has_them_ranked(call: Caller, tmp_pat
 def test_the_shipped_configuration_runs_on_word_counts(call: Caller, tmp_path: Path) -> None:
     done = call("run", "mteb-candidates", "--systems", "as-they-come,words,E2Rank-rule-on-words,oracle")
     assert done.code == 0, done.err
-    assert len(list(tmp_path.glob("runs/*/*/*/manifest.json"))) == 8
+    assert len(list(tmp_path.glob("runs/re*/*/*/manifest.json"))) == 8
 
 
 def test_a_search_of_all_documents_scores_as_mteb_s_does(call: Caller, tmp_path: Path) -> None:
@@ -222,18 +224,18 @@ def test_instructions_stand_behind_their_queries(call: Caller, know: Callable[..
     assert texts["q0"] == plain.queries[0][1]
 
 
-def _hub_cache(home: Path) -> None:
+def _hub_cache(home: Path, revision: str = "") -> None:
     """SciFact and ArguAna as the hub's client leaves them; the arguments' own documents are in the corpus."""
     made = with_own_documents(drawn(1))
     for task, repo in (("SciFact", "mteb/scifact"), ("ArguAna", "mteb/arguana")):
-        revision = _revision(task)
+        commit = revision or _revision(task)
         corpus = {name: [document[n] for document in made.documents] for n, name in enumerate(("_id", "title", "text"))}
         queries = {"_id": [query[0] for query in made.queries], "text": [query[1] for query in made.queries]}
         pairs = [(query, document, grade) for query, judged in made.qrels.items() for document, grade in judged.items()]
         qrels = {name: [pair[n] for pair in pairs] for n, name in enumerate(("query-id", "corpus-id", "score"))}
-        _keep(home, repo, "corpus", {"corpus": corpus}, revision)
-        _keep(home, repo, "queries", {"queries": queries}, revision)
-        _keep(home, repo, "default", {"test": qrels}, revision)
+        _keep(home, repo, "corpus", {"corpus": corpus}, commit)
+        _keep(home, repo, "queries", {"queries": queries}, commit)
+        _keep(home, repo, "default", {"test": qrels}, commit)
 
 
 OURS = """
@@ -270,6 +272,62 @@ def test_tasks_of_a_datasets_cache_are_read_once_and_then_need_neither_mteb_nor_
     again = in_process_of_its_own(["run", "ours.yaml", "--runs", "others"], tmp_path, **away)
     assert again.code == 0, again.err
     assert _orders(tmp_path / "others") == _orders(tmp_path / "runs")
+
+
+def test_another_revision_in_the_cache_is_refused_though_the_library_is_to_be_silent(tmp_path: Path) -> None:
+    _hub_cache(tmp_path, "0" * 40)
+    (tmp_path / "ours.yaml").write_text(OURS, encoding="utf-8")
+    home = {"HF_HOME": str(tmp_path), "HF_DATASETS_CACHE": str(tmp_path / "datasets"), "DATASETS_VERBOSITY": "error"}
+    done = in_process_of_its_own(["run", "ours.yaml", "--dry-run"], tmp_path, **home, RERANKBENCH_CACHE=str(tmp_path / "cache"))
+    assert "the datasets cache has another revision of the data than the task names" in " ".join((done.out + done.err).split())
+    assert not list((tmp_path / "cache").rglob("task.json"))
+
+
+RERANKING = """
+import json, sys
+from pathlib import Path
+import mteb.abstasks.retrieval_dataset_loaders as loaders
+# Offline the library names no configuration but "default" of what is cached; with the hub it names these.
+loaders.get_dataset_config_names = lambda *_: ["default", "corpus", "queries", "top_ranked", *sys.argv[3:]]
+from rerankbench.benchmarks import MtebTask
+from rerankbench.benchmarks.mteb_task import MtebCollection
+from rerankbench.benchmarks.own import OwnBenchmark
+from rerankbench.mteb_suite.task_files import TaskFiles
+asked = MtebTask(task=sys.argv[1])
+mine = MtebCollection("mine", OwnBenchmark(mteb=asked), asked, TaskFiles(None, Path(sys.argv[2])))
+lists = {c.query.id: [c.query.text, {d.id: d.contents for d in c.documents}] for c in mine.candidates("given", 1000)}
+print(json.dumps({"lists": lists, "qrels": mine.qrels()}))
+"""
+
+
+@pytest.mark.parametrize(("task", "instructed"), [("AskUbuntuDupQuestions", False), ("Core17InstructionRetrieval", True)])
+def test_mteb_s_own_loader_of_candidates_and_instructions_is_understood(tmp_path: Path, task: str, instructed: bool) -> None:
+    metadata = mteb.get_task(task).metadata
+    repo, revision = _cached_name(metadata.dataset["path"]), metadata.dataset["revision"]
+    parts: dict[str, Mapping[str, Any]] = {
+        "corpus": {"_id": ["d1", "d 2", "d3"], "title": ["Ants", "", ""], "text": ["They are small. ", "It rains.", "Sun."]},
+        "queries": {"_id": ["q1", "q2"], "text": ["how big are ants", "not judged"]},
+        "default": {"query-id": ["q1", "q1"], "corpus-id": ["d1", "d 2"], "score": [1, 0]},
+        "top_ranked": {"query-id": ["q1", "q2"], "corpus-ids": [["d1", "d 2"], ["d3"]]},
+        "instruction": {"query-id": ["q1", "q2"], "instruction": ["Only insects.", "None."]},
+    }
+    for name, columns in parts.items():
+        _keep(tmp_path, repo, name, {"test": columns}, revision)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    environment |= {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path),
+        "HF_DATASETS_CACHE": str(tmp_path / "datasets"),
+        "PYTHONPATH": _source(),
+    }
+    command = [sys.executable, "-c", RERANKING, task, str(tmp_path / "cache"), *(["instruction"] if instructed else [])]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    query = "how big are ants Only insects." if instructed else "how big are ants"
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "lists": {"q1": [query, {"d1": "Ants They are small.", "d 2": "It rains."}]},
+        "qrels": {"q1": {"d1": 1, "d 2": 0}},
+    }
 
 
 def _source() -> str:
