@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 
 from rerankbench.benchmarks import Benchmarks
-from rerankbench.benchmarks.exclusions import Exclusions, rankings_without_excluded
-from rerankbench.benchmarks.sources import sha256_of
+from rerankbench.benchmarks.exclusions import Exclusions, rankings_without_excluded, read_exclusions
+from rerankbench.benchmarks.sources import cache_folder, sha256_of
+from rerankbench.benchmarks.task_folder import EXCLUDED, FOLDER
 from rerankbench.errors import ConfigError, MissingData, MissingError, StoreError, UsageError
 from rerankbench.measures.quality import Measured, check_measure, measure
 from rerankbench.plan import made_without_excluded
@@ -189,8 +190,9 @@ def judgements(runs: Sequence[StoredRun], benchmarks: Benchmarks, files: Sequenc
         excluded = collection.excluded() if any(run.may_hold_excluded for run in runs) else None
     except ConfigError as error:
         if not files:
-            hint = f"Name its judgements: --qrels {runs[0].manifest['data']['qrels']['place']}"
+            hint = f"Name its judgements: --qrels {_judgements_of(runs[0])}"
             raise UsageError(f"The catalog has no benchmark {benchmark!r}: it is one of your own.", hint=hint) from error
+        excluded = _excluded_beside(files, runs)
     except MissingData:
         if not files or versions:
             raise
@@ -200,6 +202,33 @@ def judgements(runs: Sequence[StoredRun], benchmarks: Benchmarks, files: Sequenc
             name = path.name if path.name not in versions else str(path)
             versions[name], hashes[name] = qrels, sha256
     return Judgements(versions, hashes, excluded)
+
+
+def _judgements_of(run: StoredRun) -> str:
+    """Where they lie, as far as a manifest can tell, which is written for every machine."""
+    file = run.manifest["data"]["qrels"]
+    folder = f", below {cache_folder() / FOLDER}" if str(file.get("source", "")).startswith("mteb ") else ""
+    return f"{file['place']}{folder}"
+
+
+def _excluded_beside(files: Sequence[Path], runs: Sequence[StoredRun]) -> Exclusions | None:
+    """What these runs of an own benchmark were measured without: in the folder of a task of mteb, where judgements of `files` lie.
+
+    Raises:
+        MissingData: some were measured without, and the file is not there.
+    """
+    wanted = {run.manifest["measures"].get("excluded_sha256") for run in runs} - {None}
+    if not wanted:
+        return None
+    beside = [path.absolute().parent.parent / EXCLUDED for path in files]
+    found = next((path for path in beside if path.is_file() and sha256_of(path) in wanted), None)
+    if found is None:
+        raise MissingData(
+            f"{runs[0].benchmark} excludes documents from some queries, and which is not known here: none of the named judgements lies"
+            " in the folder of its task.",
+            hint=f"Name its own judgements: --qrels {_judgements_of(runs[0])}",
+        )
+    return read_exclusions(found)
 
 
 def _one(found: set[str], what: str) -> str:

@@ -91,6 +91,12 @@ def test_a_configuration_that_names_too_little_is_refused(folder: Path, options:
         own(folder, **options)
 
 
+@pytest.mark.parametrize("beside", [{"folder": "x"}, {"candidates": "x", "qrels": "y"}, {"split": "test"}, {"synthetic": {}}])
+def test_a_task_of_mteb_stands_alone(folder: Path, beside: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="name no files beside it"):
+        own(folder, mteb={"task": "T"}, **beside)
+
+
 def test_it_can_be_audited_like_any_other(folder: Path) -> None:
     mine = own(folder, folder=".", candidates={"bm25": "lists.jsonl"})
     report = audit(mine, mine.first_stages)

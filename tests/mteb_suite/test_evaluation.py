@@ -186,6 +186,14 @@ def test_a_reranker_does_not_meet_the_candidates_of_a_reranking_task_in_the_orde
     assert outcome.score < 0.4
 
 
+def test_a_reranker_over_another_system_meets_the_candidates_of_a_reranking_task_like_any_other(tmp_path: Path) -> None:
+    alone, over = ("{name: a, reranks: true, ranker: {kind: identity}}", "{name: o, reranks: true, over: words, ranker: {kind: identity}}")
+    outcomes = run(asked(tmp_path, ONE, alone, over), tmp_path / "out", ["LocalReranking"])
+    scores = {outcome.system: outcome.score for outcome in outcomes}
+    # One and the same lists and the ranker that keeps their order: in the order of the data they would score .52.
+    assert scores["o"] == scores["a"]
+
+
 def test_a_reranker_has_nothing_to_do_where_no_documents_are_ranked(tmp_path: Path) -> None:
     (outcome,) = run(asked(tmp_path, "{name: r, reranks: true, ranker: {kind: identity}}"), tmp_path / "out", ["LocalSTS"])
     assert (outcome.status, outcome.reason) == ("missing", "r ranks candidate lists, and LocalSTS (STS) has none.")

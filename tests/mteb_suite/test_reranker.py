@@ -68,6 +68,16 @@ def test_shuffled_candidates_meet_every_ranker_in_one_order_whatever_order_they_
     assert here.met == there.met
 
 
+def test_candidates_of_a_reranking_task_are_shuffled_whatever_was_said_of_others() -> None:
+    ranker, candidates = Keeping(), {"q1": ["d1", "d2", "d3"], "q2": ["d3"]}
+    model = MtebReranker(ranker, meta=None, order="given")
+    model.index(CORPUS)
+    model.search(QUERIES, task_metadata=task(type_="Reranking"), top_k=10, top_ranked=candidates)
+    shuffled = Keeping()
+    searched(candidates, shuffled, "shuffled")
+    assert ranker.met == shuffled.met
+
+
 @given(st.integers(20, 60))
 def test_relevant_documents_in_front_are_no_advantage(queries: int) -> None:
     # Five candidates a query, the relevant one in front: an order that tells nothing puts it first in a fifth of all queries.

@@ -4,7 +4,7 @@ from rerankbench.benchmarks.catalog import load_catalog
 from rerankbench.benchmarks.collection import Collection
 from rerankbench.benchmarks.exclusions import Exclusions
 from rerankbench.benchmarks.library import Benchmarks
-from rerankbench.benchmarks.own import OwnBenchmark, OwnCollection
+from rerankbench.benchmarks.own import MtebTask, OwnBenchmark, OwnCollection
 from rerankbench.benchmarks.sources import DataFile, cache_folder, mirror_folder
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Collection",
     "DataFile",
     "Exclusions",
+    "MtebTask",
     "OwnBenchmark",
     "OwnCollection",
     "cache_folder",

@@ -1,4 +1,4 @@
-"""A benchmark of the user's own, named in a configuration: a BEIR folder, or a file of candidate lists and one of judgements.
+"""A benchmark of the user's own, named in a configuration: a BEIR folder, a file of candidate lists and one of judgements, a task of mteb.
 
 It offers what `Collection` offers. Its files are hashed like any, but nothing is pinned: what is in them is what there is.
 """
@@ -45,6 +45,19 @@ class SyntheticText(Options):
     seed: int = 0
 
 
+class MtebTask(Options):
+    """A retrieval or reranking task of the package mteb: see `benchmarks.mteb_task`.
+
+    Attributes:
+        task: As mteb names it, or one of the local suite.
+        split, subset: As mteb names them; to be said where it evaluates the task on several.
+    """
+
+    task: str = Field(min_length=1)
+    split: str = ""
+    subset: str = ""
+
+
 class OwnBenchmark(Options):
     """What a configuration says of one's own benchmark.
 
@@ -57,6 +70,7 @@ class OwnBenchmark(Options):
         instruction: The task in words; by default that of a web search.
         relevant: The lowest grade that counts as relevant in recall.
         synthetic: Drawn text in place of files.
+        mteb: A task of mteb in place of files.
     """
 
     folder: str = ""
@@ -68,15 +82,22 @@ class OwnBenchmark(Options):
     instruction: str = ""
     relevant: int = 1
     synthetic: SyntheticText | None = None
+    mteb: MtebTask | None = None
 
     @model_validator(mode="after")
     def _names_judgements_and_something_to_rank(self) -> Self:
+        names_files = bool(self.folder or self.candidates or self.qrels or self.queries)
         if self.synthetic is not None:
-            if self.folder or self.candidates or self.qrels or self.queries:
+            if names_files or self.mteb is not None:
                 raise ValueError("'synthetic' text is drawn: name no files beside it")
             return self
+        if self.mteb is not None:
+            # A benchmark's split is that of its folder: another one beside the task's would be passed over.
+            if names_files or "split" in self.model_fields_set:
+                raise ValueError("a task of 'mteb' brings its texts along: name no files beside it, and its split inside it")
+            return self
         if not self.folder and not (self.candidates and self.qrels):
-            raise ValueError("name a 'folder' in BEIR form, or 'candidates' and 'qrels'")
+            raise ValueError("name a 'folder' in BEIR form, or 'candidates' and 'qrels', or a task of 'mteb'")
         return self
 
     @property
@@ -92,7 +113,8 @@ class OwnCollection:
         base: Where the options' paths start from.
     """
 
-    has_exclusions = False
+    lists_are_whole = False
+    """Whether its lists are all that there is to rank, so that a depth beyond them asks for nothing that is not there."""
 
     def __init__(self, name: str, options: OwnBenchmark, base: Path) -> None:
         self.name = name
@@ -121,7 +143,7 @@ class OwnCollection:
     @property
     def first_stages(self) -> tuple[str, ...]:
         """Those whose lists the configuration names."""
-        return tuple(self._options.files)
+        return tuple(self._list_files)
 
     @property
     def fingerprint(self) -> str:
@@ -155,31 +177,36 @@ class OwnCollection:
         """
         lists = self._all_lists(first_stage)
         deepest = max(map(len, lists))
-        if depth > deepest:
+        if depth > deepest and not self.lists_are_whole:
             raise MissingData(f"The {first_stage} lists of {self.name} are {deepest} deep, not {depth}.", hint=f"Set depth: {deepest}")
         return [candidates.top(depth) for candidates in lists]
 
     def list_file(self, first_stage: str, depth: int) -> DataFile:
         """The file behind `candidates`."""
         self.candidates(first_stage, depth)
-        return self._file(self._path(self._options.files[first_stage]))
+        return self._file(self._list_files[first_stage])
 
     def list_path(self, first_stage: str, depth: int) -> Path:
         """Where the file behind `candidates` lies."""
         self.candidates(first_stage, depth)
-        return self._path(self._options.files[first_stage])
+        return self._list_files[first_stage]
 
     def deepest(self, first_stage: str) -> int | None:
         """How deep the deepest list is; None where the configuration names no lists of this first stage."""
-        return max(map(len, self._all_lists(first_stage))) if first_stage in self._options.files else None
+        return max(map(len, self._all_lists(first_stage))) if first_stage in self._list_files else None
 
     def corpus(self, *, fetch: bool = True) -> BeirCorpus:  # noqa: ARG002 the interface of collections; nothing is fetched
         """The folder's documents. Raises: MissingData: the configuration names no folder, or it has no corpus file."""
-        if not self._options.folder:
+        if self._folder is None:
             raise MissingData(
                 f"The documents of {self.name} are not at hand: its configuration names no folder.", hint="Name a BEIR folder: folder: DIR"
             )
-        return BeirCorpus(self._folder, self.name, source=SOURCE)
+        return BeirCorpus(self._folder, self.name, source=self._source)
+
+    @property
+    def has_exclusions(self) -> bool:
+        """Whether documents are excluded from some queries."""
+        return False
 
     def excluded(self, *, fetch: bool = True) -> Exclusions | None:  # noqa: ARG002 the interface of collections
         """None: nothing is excluded."""
@@ -190,12 +217,24 @@ class OwnCollection:
         return None
 
     @property
-    def _folder(self) -> Path:
-        return self._path(self._options.folder)
+    def _source(self) -> str:
+        """Where its files came from, for manifests."""
+        return SOURCE
+
+    @property
+    def _folder(self) -> Path | None:
+        return self._path(self._options.folder) if self._options.folder else None
+
+    @property
+    def _list_files(self) -> Mapping[str, Path]:
+        """First stage → file of candidate lists."""
+        return {first_stage: self._path(file) for first_stage, file in self._options.files.items()}
 
     @property
     def _qrels_path(self) -> Path:
-        return self._path(self._options.qrels) if self._options.qrels else self._folder / "qrels" / f"{self._options.split}.tsv"
+        if self._options.qrels or self._folder is None:
+            return self._path(self._options.qrels)
+        return self._folder / "qrels" / f"{self._options.split}.tsv"
 
     @cached_property
     def _qrels(self) -> Qrels:
@@ -213,19 +252,22 @@ class OwnCollection:
         """Every query of the file or folder that the configuration names; None where it names none."""
         if self._options.queries:
             return _read_texts(self._path(self._options.queries))
-        return {query.id: query.text for query in read_beir_queries(self._folder)} if self._options.folder else None
+        return {query.id: query.text for query in read_beir_queries(self._folder)} if self._folder else None
 
     def _all_lists(self, first_stage: str) -> list[CandidateList]:
-        if first_stage not in self._options.files:
+        self._check_named(first_stage)
+        if first_stage not in self._lists:
+            path = self._list_files[first_stage]
+            self._file(path)
+            self._lists[first_stage] = read_candidates(path, queries=self._written_texts).lists
+        return self._lists[first_stage]
+
+    def _check_named(self, first_stage: str) -> None:
+        if first_stage not in self._list_files:
             raise MissingData(
                 f"The configuration of {self.name} names no {first_stage} lists. {nearest(first_stage, self.first_stages)}",
                 hint=f"candidates: {{{first_stage}: FILE}}, or rerankbench candidates build",
             )
-        if first_stage not in self._lists:
-            path = self._path(self._options.files[first_stage])
-            self._file(path)
-            self._lists[first_stage] = read_candidates(path, queries=self._written_texts).lists
-        return self._lists[first_stage]
 
     def _path(self, name: str) -> Path:
         return self._base / Path(name).expanduser()
@@ -235,7 +277,7 @@ class OwnCollection:
             if not path.is_file():
                 raise MissingData(f"There is no file {path}.")
             # Without its folder: a manifest says the same wherever the file lies.
-            self._known[path] = DataFile(path.name, SOURCE, sha256_of(path))
+            self._known[path] = DataFile(path.name, self._source, sha256_of(path))
         return self._known[path]
 
 

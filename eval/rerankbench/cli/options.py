@@ -65,12 +65,17 @@ def open_planner(data: str | None, runs: Path, experiment: Experiment | None = N
     from rerankbench.config.options import below
     from rerankbench.plan import Planner
 
-    own, base = {}, Path()
+    mirror = mirror_folder(data)
+    own, base, read_task = {}, Path(), None
     if experiment is not None:
         base = experiment.folder
         for name, written in experiment.file.own_benchmarks.items():
             own[name] = validate(OwnBenchmark, written, below(experiment.place, "own_benchmarks", name))
-    return Planner(Benchmarks(mirror_folder(data), own=own, base=base), runs)
+    if any(asked.mteb for asked in own.values()):
+        from rerankbench.mteb_suite.task_files import TaskFiles
+
+        read_task = TaskFiles(mirror)
+    return Planner(Benchmarks(mirror, own=own, base=base, read_task=read_task), runs)
 
 
 def names(text: str) -> list[str]:

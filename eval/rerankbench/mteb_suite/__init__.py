@@ -12,8 +12,8 @@ from rerankbench.errors import MissingExtra
 EXTRA = "mteb"
 
 
-def require() -> None:
+def require(what: str = "An evaluation on mteb's tasks") -> None:
     """Raises: MissingExtra: mteb, or torch that it evaluates with, is not installed."""
     for module in ("mteb", "torch"):
         if find_spec(module) is None:
-            raise MissingExtra("An evaluation on mteb's tasks", EXTRA, f"No module named {module!r}")
+            raise MissingExtra(what, EXTRA, f"No module named {module!r}")

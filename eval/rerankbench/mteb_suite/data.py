@@ -9,12 +9,16 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rerankbench.errors import MissingData
+from rerankbench import hub
+from rerankbench.errors import MissingData, RerankbenchError
+from rerankbench.mteb_suite.cached_data import cached_configurations
+from rerankbench.mteb_suite.failures import failure_of
 from rerankbench.mteb_suite.tasks import RERANKING
 
 _LOGGERS = ("datasets.packaged_modules.cache.cache", "datasets.load")
@@ -26,19 +30,36 @@ _SAYS_SO = "latest cached"
 def at_its_revision(task: Any) -> Iterator[None]:
     """Raise where the body would work on another revision of the task's data than the one that it names.
 
+    The library says so in its log alone, which is therefore heard whatever was made silent: `logging.disable` is lifted meanwhile, for
+    all loggers, as there is no other way to hear one.
+
     Raises:
         MissingData: the cache has another revision alone.
     """
-    revisions = {str(part.metadata.revision): part.metadata.name for part in parts_of(task)}
-    watch = _Watch(revisions)
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    for logger in loggers:
-        logger.addHandler(watch)
+    watch = _Watch({str(part.metadata.revision): part.metadata.name for part in parts_of(task)})
+    with ExitStack() as watched:
+        for name in _LOGGERS:
+            watched.enter_context(_heard(logging.getLogger(name), watch))
+        watched.callback(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.NOTSET)
+        yield
+
+
+@contextmanager
+def _heard(logger: logging.Logger, watch: logging.Handler) -> Iterator[None]:
+    """Hand a logger's warnings to `watch`, whatever it was told to keep quiet; nobody else hears more of it than before."""
+    level, propagate, disabled = logger.level, logger.propagate, logger.disabled
+    if not logger.isEnabledFor(logging.WARNING):
+        logger.propagate = False
+    logger.disabled = False
+    logger.setLevel(logging.WARNING)
+    logger.addHandler(watch)
     try:
         yield
     finally:
-        for logger in loggers:
-            logger.removeHandler(watch)
+        logger.removeHandler(watch)
+        logger.setLevel(level)
+        logger.propagate, logger.disabled = propagate, disabled
 
 
 class _Watch(logging.Handler):
@@ -57,6 +78,49 @@ class _Watch(logging.Handler):
                 f"The hub is not reached, and the datasets cache has another revision of the data than the task names ({wanted}).",
                 hint="Copy a datasets cache with that revision to HF_HOME, or let the hub be reached.",
             )
+
+
+def loaded(task: Any) -> None:
+    """Load a task's data now, in mteb's present form; a reranking task has candidates then.
+
+    Raises:
+        MissingData: the data is not at hand, or of another revision, or it lacks candidates.
+    """
+    try:
+        with at_its_revision(task), cached_configurations(), quietly():
+            if not task.data_loaded:
+                _refuse_at_once(task)
+                task.load_data()
+            task.convert_v1_dataset_format_to_v2(num_proc=None)
+            with_candidates(task)
+    except hub.HubUnreachable as problem:
+        hint = problem.hint or failure_of(ConnectionError()).hint
+        raise MissingData(f"The data of {task.metadata.name} is not at hand: {problem.message}.", hint=hint) from problem
+    except RerankbenchError:
+        raise
+    except Exception as problem:  # a task is code of others, which may raise anything
+        failure = failure_of(problem)
+        raise MissingData(f"The data of {task.metadata.name} is not at hand. {failure.reason}", hint=failure.hint) from problem
+
+
+def _refuse_at_once(task: Any) -> None:
+    """Ask the hub for a few seconds, where the library's own cache has nothing of the data: it would ask six times, for half a minute.
+
+    Raises:
+        hub.HubUnreachable: there is no answer.
+    """
+    from datasets import config
+
+    repo, revision = str(task.metadata.dataset["path"]), str(task.metadata.dataset["revision"])
+    organisation, _, name = repo.partition("/")
+    cached = (folder.name.partition("___")[2] for folder in Path(config.HF_DATASETS_CACHE).glob(f"{organisation}___*"))
+    # The library writes mteb/SciFact as mteb___sci_fact.
+    if name and not any(_plain(one) == _plain(name) for one in cached):
+        hub.resolve_commit(repo, revision, "dataset")
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def with_candidates(task: Any) -> None:
@@ -97,3 +161,17 @@ def unload(task: Any) -> None:
 def parts_of(task: Any) -> list[Any]:
     """The tasks that a task is the mean of; itself where it is none."""
     return list(getattr(task.metadata, "tasks", None) or [task])
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without the bars of the datasets library, which would tear our own display apart."""
+    import datasets
+
+    shown = datasets.are_progress_bars_disabled() is False
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

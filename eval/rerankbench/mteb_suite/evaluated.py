@@ -54,7 +54,8 @@ class Evaluated:
     def _ranking(self) -> Mapping[str, Any]:
         kind, options, over = ranker_class(self.own), self.own.ranker.options, self.system.over
         chosen = {k: v for k, v in self.own.ranker.as_data().items() if k not in options.NEUTRAL}
-        beneath = {"of": evaluated(over, self.instructions).revision, "depth": self.system.depth} if over else None
+        # Before 'order' was said, a row over another one met the candidates of reranking tasks in the order of the data as well.
+        beneath = {"of": evaluated(over, self.instructions).revision, "depth": self.system.depth, "order": "theirs"} if over else None
         return {
             "ranker": {**chosen, "prompts": dict(kind.provenance(options, ""))},
             "candidates": {"of reranking tasks": "shuffled by their ids", "of retrieval tasks": beneath},

@@ -21,7 +21,7 @@ from rerankbench.engines.caching import CachedEngine
 from rerankbench.errors import MissingData, RerankbenchError, UsageError
 from rerankbench.holding import EngineHolder
 from rerankbench.mteb_suite.cached_data import cached_configurations
-from rerankbench.mteb_suite.data import at_its_revision, begin_anew, unload, with_candidates
+from rerankbench.mteb_suite.data import at_its_revision, begin_anew, quietly, unload, with_candidates
 from rerankbench.mteb_suite.encoder import MtebEncoder
 from rerankbench.mteb_suite.evaluated import Evaluated, evaluated
 from rerankbench.mteb_suite.failures import failure_of
@@ -94,7 +94,7 @@ class MtebLaboratory:
         found: dict[tuple[str, str], Outcome] = {}
         self._beneath = {row.over.name for row in rows if row.over is not None}
         self._folder.mkdir(parents=True, exist_ok=True)
-        with _quietly():
+        with _undisturbed():
             self._cache = result_cache(self._folder)
             try:
                 for wait in (False, True):
@@ -301,21 +301,13 @@ def _reranking(task: Any, predictions: Path, depth: int) -> Any:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Without the bars of the datasets library, which would tear the display of the tasks apart, and without scikit-learn's remarks."""
+def _undisturbed() -> Iterator[None]:
+    """Without bars of other libraries, and without scikit-learn's remarks."""
     import warnings
 
-    import datasets
-
-    shown = datasets.are_progress_bars_disabled() is False
-    datasets.disable_progress_bars()
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"sklearn\.")  # classes that a weak model never names, for one
-            yield
-    finally:
-        if shown:
-            datasets.enable_progress_bars()
+    with quietly(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"sklearn\.")  # classes that a weak model never names, for one
+        yield
 
 
 def _no_qrels() -> Qrels:

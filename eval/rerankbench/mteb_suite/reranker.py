@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from itertools import islice
 from typing import Any, Literal
 
 from rerankbench.errors import DataError, UsageError
+from rerankbench.mteb_suite import rows
+from rerankbench.mteb_suite.tasks import RERANKING
 from rerankbench.protocols import Ranker
 from rerankbench.records import CandidateList, Document, Query, Ranked
 
@@ -21,14 +22,15 @@ class MtebReranker:
 
     The candidates of mteb's own reranking tasks are no first stage's order: those that are relevant may stand in front, and whatever
     a ranker keeps of the order in which it meets them would then be the answer. They are shuffled, by their ids alone (SHA-256 of query
-    and document), so that every ranker and every run meets the same order. Candidates that a retriever ranked keep its order.
+    and document), so that every ranker and every run meets the same order. Candidates that a retriever ranked keep its order: those of
+    retrieval tasks that were made into reranking, and of no others, for one model may be evaluated on both kinds.
 
     Attributes:
         mteb_model_meta: What mteb writes beside the results, an ``mteb.ModelMeta``.
 
     Args:
         ranker: In its default wording: no prompt here knows a task of mteb.
-        order: ``given`` for candidates that were ranked.
+        order: ``given`` for candidates that were ranked; those of a reranking task are shuffled all the same.
         batch_queries: Queries that are ranked together.
     """
 
@@ -70,7 +72,8 @@ class MtebReranker:
                 f"Task {task_metadata.name} has no candidates, and a reranker searches no corpus.",
                 hint="Say 'over: SYSTEM' in the configuration: the best documents of that system become the candidates.",
             )
-        lists = iter(self._lists(queries, top_ranked, task_metadata.name))
+        given = self._order == "given" and task_metadata.type not in RERANKING
+        lists = iter(self._lists(queries, top_ranked, task_metadata.name, given=given))
         found: dict[str, dict[str, float]] = {}
         while batch := list(islice(lists, self._batch_queries)):
             for ranked in self._ranker.rank(batch):
@@ -85,7 +88,7 @@ class MtebReranker:
         counts, self._counts = self._counts, Counter()
         return {"queries": counts.pop("queries", 0), **dict(sorted(counts.items()))}
 
-    def _lists(self, queries: Any, top_ranked: Mapping[str, Sequence[str]], task: str) -> list[CandidateList]:
+    def _lists(self, queries: Any, top_ranked: Mapping[str, Sequence[str]], task: str, *, given: bool) -> list[CandidateList]:
         row_of = {id_: row for row, id_ in enumerate(self._corpus["id"])}
         titles = self._corpus["title"] if "title" in self._corpus.column_names else None
         texts = self._corpus["text"]
@@ -94,21 +97,18 @@ class MtebReranker:
             if id_ not in row_of:
                 raise DataError(f"Task {task}, query {query!r}: its candidate {id_!r} is not in the corpus.")
             row = row_of[id_]
-            return Document(id_, texts[row], (titles[row] or "") if titles is not None else "")
+            return rows.document(id_, texts[row], titles[row] if titles is not None else None, f"Task {task}")
 
         lists = []
         for query in _queries(queries, task):
             candidates = top_ranked.get(query.id)
             if not candidates:
                 raise DataError(f"Task {task}: query {query.id!r} has no candidates.")
-            documents = tuple(document(id_, query.id) for id_ in self._ordered(query.id, candidates))
+            ids = list(dict.fromkeys(candidates)) if given else rows.shuffled(query.id, candidates)
+            documents = tuple(document(id_, query.id) for id_ in ids)
             # Falling by one, for no scores come with the order.
             lists.append(CandidateList(query, documents, tuple(float(-place) for place in range(len(documents)))))
         return lists
-
-    def _ordered(self, query: str, candidates: Sequence[str]) -> list[str]:
-        once = dict.fromkeys(candidates)
-        return list(once) if self._order == "given" else sorted(once, key=lambda id_: sha256(f"{query}\0{id_}".encode()).digest())
 
     def _note(self, ranked: Ranked) -> None:
         self._counts["queries"] += 1
@@ -117,13 +117,6 @@ class MtebReranker:
 
 
 def _queries(queries: Any, task: str) -> list[Query]:
-    """Texts with their instruction behind them, as mteb's encoders read them."""
-    rows = zip(queries["id"], queries["text"], strict=True)
-    instructions = queries["instruction"] if "instruction" in queries.column_names else None
-    found = []
-    for row, (id_, text) in enumerate(rows):
-        if not isinstance(text, str):
-            raise DataError(f"Task {task}, query {id_!r}: expected a text, found {type(text).__name__}: conversations are not ranked.")
-        instruction = (instructions[row] or "") if instructions is not None else ""
-        found.append(Query(id_, f"{text} {instruction}".rstrip() if instruction else text))
-    return found
+    instructions = queries["instruction"] if "instruction" in queries.column_names else [None] * len(queries["id"])
+    columns = zip(queries["id"], queries["text"], instructions, strict=True)
+    return [rows.query(id_, text, instruction, f"Task {task}") for id_, text, instruction in columns]
