@@ -19,6 +19,7 @@ from rerankbench import hub
 from rerankbench.errors import MissingData, RerankbenchError
 from rerankbench.mteb_suite.cached_data import cached_configurations
 from rerankbench.mteb_suite.failures import failure_of
+from rerankbench.mteb_suite.identity import OWN
 from rerankbench.mteb_suite.tasks import RERANKING
 
 _LOGGERS = ("datasets.packaged_modules.cache.cache", "datasets.load")
@@ -87,15 +88,12 @@ def loaded(task: Any) -> None:
         MissingData: the data is not at hand, or of another revision, or it lacks candidates.
     """
     try:
+        ask_once(task)
         with at_its_revision(task), cached_configurations(), quietly():
             if not task.data_loaded:
-                _refuse_at_once(task)
                 task.load_data()
             task.convert_v1_dataset_format_to_v2(num_proc=None)
             with_candidates(task)
-    except hub.HubUnreachable as problem:
-        hint = problem.hint or failure_of(ConnectionError()).hint
-        raise MissingData(f"The data of {task.metadata.name} is not at hand: {problem.message}.", hint=hint) from problem
     except RerankbenchError:
         raise
     except Exception as problem:  # a task is code of others, which may raise anything
@@ -103,20 +101,30 @@ def loaded(task: Any) -> None:
         raise MissingData(f"The data of {task.metadata.name} is not at hand. {failure.reason}", hint=failure.hint) from problem
 
 
-def _refuse_at_once(task: Any) -> None:
+def ask_once(task: Any) -> None:
     """Ask the hub for a few seconds, where the library's own cache has nothing of the data: it would ask six times, for half a minute.
 
     Raises:
-        hub.HubUnreachable: there is no answer.
+        MissingData: there is no answer.
     """
+    for part in parts_of(task):
+        repo, revision = str(part.metadata.dataset["path"]), str(part.metadata.dataset["revision"])
+        organisation, _, name = repo.partition("/")
+        if part.data_loaded or organisation == OWN or not name or _is_cached(organisation, name):
+            continue
+        try:
+            hub.resolve_commit(repo, revision, "dataset")
+        except hub.HubUnreachable as problem:
+            hint = problem.hint or "Let the hub be reached, or copy a datasets cache to HF_HOME."
+            raise MissingData(f"The data of {part.metadata.name} is not at hand: {problem.message}.", hint=hint) from problem
+
+
+def _is_cached(organisation: str, name: str) -> bool:
+    """Whether the library's cache has anything of a data set; it writes mteb/SciFact as mteb___sci_fact."""
     from datasets import config
 
-    repo, revision = str(task.metadata.dataset["path"]), str(task.metadata.dataset["revision"])
-    organisation, _, name = repo.partition("/")
     cached = (folder.name.partition("___")[2] for folder in Path(config.HF_DATASETS_CACHE).glob(f"{organisation}___*"))
-    # The library writes mteb/SciFact as mteb___sci_fact.
-    if name and not any(_plain(one) == _plain(name) for one in cached):
-        hub.resolve_commit(repo, revision, "dataset")
+    return any(_plain(one) == _plain(name) for one in cached)
 
 
 def _plain(name: str) -> str:

@@ -21,7 +21,7 @@ from rerankbench.engines.caching import CachedEngine
 from rerankbench.errors import MissingData, RerankbenchError, UsageError
 from rerankbench.holding import EngineHolder
 from rerankbench.mteb_suite.cached_data import cached_configurations
-from rerankbench.mteb_suite.data import at_its_revision, begin_anew, quietly, unload, with_candidates
+from rerankbench.mteb_suite.data import ask_once, at_its_revision, begin_anew, quietly, unload, with_candidates
 from rerankbench.mteb_suite.encoder import MtebEncoder
 from rerankbench.mteb_suite.evaluated import Evaluated, evaluated
 from rerankbench.mteb_suite.failures import failure_of
@@ -145,6 +145,7 @@ class MtebLaboratory:
         started = time.perf_counter()
         begin_anew(task)
         try:
+            ask_once(task)
             with at_its_revision(task), cached_configurations():
                 with_candidates(task)
                 work = self._with_candidates(one, task) if one.system.reranks else task

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rerankbench.errors import MissingExtra, RerankbenchError
+from rerankbench.mteb_suite.identity import OWN
 from rerankbench.mteb_suite.local.content import DIGITS, Columns, Searched
 from rerankbench.mteb_suite.local.entries import Entry, entries
 
@@ -80,7 +81,7 @@ def _metadata(entry: Entry, revision: str) -> Any:
         main_score=entry.main_score,
         eval_langs=["eng-Latn"],
         prompt={"query": entry.instruction} if is_search else entry.instruction,
-        dataset={"path": f"rerankbench/{entry.name}", "revision": revision},
+        dataset={"path": f"{OWN}/{entry.name}", "revision": revision},
         license=entry.licence,
     )
 
