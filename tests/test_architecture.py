@@ -18,7 +18,7 @@ LAYERS = [
     {"records"},
     {"protocols"},
     {"registry", "clock", "hub", "trec", "cutting"},
-    {"config"},
+    {"config", "portable"},
     {"manifest", "prompts", "reference"},
     {"store", "measures", "first_stages", "engines", "rankers", "mteb_results", "mteb_columns"},
     {"benchmarks"},

@@ -301,3 +301,12 @@ def test_what_mteb_says_of_a_task_is_what_is_noted(tmp_path: Path) -> None:
     assert len(bright.subsets) == 12
     assert ("standard", "biology") in bright.places
     assert noted["SciFact"].places == [("test", "default")]
+
+
+def test_a_ranker_bears_its_own_name_and_not_its_models_wherever_the_weights_lie(tmp_path: Path) -> None:
+    row = "{{name: mine, engine: {{kind: sentence_transformers, model: {}}}, reranks: true, ranker: {{kind: embedding, mode: query-only}}}}"
+    for model in ("org/model", str(tmp_path / "copy")):
+        (system,) = _asked(tmp_path, f"{V2}systems:\n  - {row.format(model)}\n").systems
+        assert own_results(system, {}, []).model == "rerankbench/mine"
+    (named,) = _asked(tmp_path, f"{V2}systems:\n  - {row.format('org/model')[:-1]}, model: org/ranker}}\n").systems
+    assert own_results(named, {}, []).model == "org/ranker"

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from rerankbench import hub
 from rerankbench.benchmarks import load_catalog
 from rerankbench.config import Experiment, System, load_systems
 from rerankbench.errors import ConfigError, MissingError
@@ -19,6 +18,7 @@ from rerankbench.measures.quality import check_measure
 from rerankbench.mteb_columns import MAIN_SCORE
 from rerankbench.plan import Cell as PlannedCell
 from rerankbench.plan import made_without_excluded
+from rerankbench.portable import portable
 from rerankbench.reference.layout import PaperColumn, PaperRow
 from rerankbench.reference.noise import floor_of
 from rerankbench.reference.paper import load as load_paper
@@ -197,8 +197,8 @@ def _absent(result: Result, experiment: Experiment, runs: Path) -> Cell:
         column=cell.benchmark,
         first_stage=cell.first_stage if experiment.varies_first_stage else "",
         status=Status.MISSING if problem is None or isinstance(problem, MissingError) else Status.FAILED,
-        reason=_portable(problem.message, runs) if problem else "This cell was not run yet.",
-        hint=_portable(problem.hint, runs) if problem else "",
+        reason=portable(problem.message, (runs, runs.name)) if problem else "This cell was not run yet.",
+        hint=portable(problem.hint, (runs, runs.name)) if problem else "",
     )
 
 
@@ -206,15 +206,6 @@ def variant_of(system: System, depth: int, experiment: Experiment) -> str:
     """What tells a row from the others of its system; empty where nothing of it is swept."""
     said = [f"{key.partition('.')[2]}={value}" for key, value in system.variant]
     return ", ".join([*said, f"depth={depth}"] if len(experiment.depths) > 1 else said)
-
-
-def _portable(text: str, runs: Path) -> str:
-    """Without the places of this machine: a table reads the same wherever it is made."""
-    places = ((str(runs), runs.name), (str(hub.cache_folder()), "HF_HUB_CACHE"), (str(Path.home()), "~"))
-    for place, name in places:
-        if Path(place).is_absolute() and place != Path(place).root:
-            text = text.replace(place, name)
-    return text
 
 
 def title_of(benchmark: str, experiment: Experiment) -> str:

@@ -113,7 +113,7 @@ class MtebSystem:
     """A row: a model whose results mteb has written, or will.
 
     Attributes:
-        model: Its name on the hub; empty where no checkpoint is known.
+        model: Its name on the hub; empty where no checkpoint is known, and for a ranker that no row calls otherwise.
         stands_in: Whether that is another one than `systems.yaml` names for the system.
         system: What is evaluated; None where results are only read.
         reranks: Whether its ranker orders candidate lists, in place of its engine's embedding texts.
@@ -202,7 +202,7 @@ def _system(entry: MtebEntry, names: Names, place: Place) -> MtebSystem:
     made = _evaluated(name, entry, names, place) if entry.is_run else None
     named, run = (_model_of(system) if system else "" for system in (base, made))
     weights = base.weights if base else Weights()
-    model = entry.model or run or named
+    model = entry.model or ("" if entry.reranks else run or named)  # a ranker on a model is not that model
     if not model and made is None and weights.status != "unavailable":
         raise ConfigError(f"{place(())}: {name!r} needs the name of its 'model' on the hub, or a 'base' whose engine has one")
     return MtebSystem(
@@ -211,7 +211,7 @@ def _system(entry: MtebEntry, names: Names, place: Place) -> MtebSystem:
         entry.revision,
         entry.instructions,
         weights,
-        stands_in=bool(named) and model != named,
+        stands_in=bool(named and model) and model != named,
         system=made,
         reranks=entry.reranks,
         prompt=entry.prompt or (INSTRUCTED if entry.instructions else ""),

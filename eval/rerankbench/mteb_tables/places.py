@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rerankbench.config import MtebTable
+from rerankbench.portable import portable
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,7 @@ class Places:
 
     def portable(self, text: str) -> str:
         """Without the places of this machine."""
-        for place, name in ((self.runs, self.runs.name), (self.mirror, "DATA")):
-            if place is not None and str(place) != ".":
-                text = text.replace(f"{place}/", f"{name}/")
-        return text
+        return portable(text, (self.runs, self.runs.name), (self.mirror, "DATA"))
 
 
 def results_folder(asked: MtebTable, runs: Path) -> Path:
