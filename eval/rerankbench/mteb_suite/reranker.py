@@ -11,7 +11,7 @@ from rerankbench.errors import DataError, UsageError
 from rerankbench.mteb_suite import rows
 from rerankbench.mteb_suite.tasks import RERANKING
 from rerankbench.protocols import Ranker
-from rerankbench.records import CandidateList, Document, Query, Ranked
+from rerankbench.records import CandidateList, Document, Ranked
 
 Order = Literal["shuffled", "given"]
 """In which order a ranker meets the candidates of a query."""
@@ -100,7 +100,7 @@ class MtebReranker:
             return rows.document(id_, texts[row], titles[row] if titles is not None else None, f"Task {task}")
 
         lists = []
-        for query in _queries(queries, task):
+        for query in rows.queries(queries, f"Task {task}"):
             candidates = top_ranked.get(query.id)
             if not candidates:
                 raise DataError(f"Task {task}: query {query.id!r} has no candidates.")
@@ -114,9 +114,3 @@ class MtebReranker:
         self._counts["queries"] += 1
         for defect in ranked.defects:
             self._counts[defect.kind.value] += defect.count
-
-
-def _queries(queries: Any, task: str) -> list[Query]:
-    instructions = queries["instruction"] if "instruction" in queries.column_names else [None] * len(queries["id"])
-    columns = zip(queries["id"], queries["text"], instructions, strict=True)
-    return [rows.query(id_, text, instruction, f"Task {task}") for id_, text, instruction in columns]

@@ -1,12 +1,13 @@
 """Rows of a task's data as our records, the way that mteb's own models read them, and the order in which candidates are met.
 
-Knows no mteb: columns are handed in value by value.
+Needs no mteb: a data set is whatever gives its columns by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Any
 
 from rerankbench.errors import DataError
 from rerankbench.records import Document, Query
@@ -29,6 +30,13 @@ def document(id_: str, text: object, title: object, where: str) -> Document:
         return Document(id_, body.lstrip())
     # A title alone is read without the blank that would follow it.
     return Document(id_, body, front) if body else Document(id_, front.rstrip())
+
+
+def queries(table: Any, where: str) -> list[Query]:
+    """All queries of a data set with the columns ``id``, ``text`` and perhaps ``instruction``. Raises: DataError: as `query`."""
+    instructions = table["instruction"] if "instruction" in table.column_names else [None] * len(table["id"])
+    columns = zip(table["id"], table["text"], instructions, strict=True)
+    return [query(id_, text, instruction, where) for id_, text, instruction in columns]
 
 
 def query(id_: str, text: object, instruction: object, where: str) -> Query:

@@ -202,12 +202,10 @@ def _content(task: Any, facts: TaskFacts) -> TaskContent:
         data = task.dataset[facts.subset][facts.split]
     except KeyError as error:
         raise DataError(f"{where}: mteb's data has no {facts.subset} {facts.split}.") from error
-    asked, given = data["queries"], data["top_ranked"]
-    instructions = asked["instruction"] if "instruction" in asked.column_names else [None] * len(asked)
-    columns = zip(asked["id"], asked["text"], instructions, strict=True)
+    given = data["top_ranked"]
     return TaskContent(
         documents=_documents(data["corpus"], where),
-        queries=[rows.query(id_, text, instruction, where) for id_, text, instruction in columns],
+        queries=rows.queries(data["queries"], where),
         qrels={query: dict(judged) for query, judged in data["relevant_docs"].items()},
         lists=None if given is None else {query: rows.shuffled(query, ids) for query, ids in given.items()},
         without_itself=bool(task.ignore_identical_ids),
